@@ -1,0 +1,376 @@
+"""The backward pass: an iterative sweep over the Nodes in reverse order of recording.
+
+Cotangents are plain arrays, so the rules run at NumPy's speed; with `create_graph` they are Tensors, so the same rules
+record a graph of their own. A cotangent may be smaller than its Node's output: it stands for its broadcast.
+"""
+
+from __future__ import annotations
+
+import sys
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .context import STATE, current
+from .errors import FreedGraphError, GraphError, NonFiniteError, ShapeError, VersionError, where
+from .node import Node
+from .operator import GENERAL, ONE_KEPT, ONLY_G
+from .tensor import Tensor, as_array
+from .unbroadcast import Product, unbroadcast
+
+__all__ = ["backward", "sweep"]
+
+_IN_PLACE_BYTES = 32768  # below this an allocation costs less than asking who holds the array
+
+
+def backward(root: Tensor, gradient: Any, retain: bool, create: bool) -> None:
+    """`Tensor.backward`: sweeps, then commits all gradients at once, so that a failure leaves `.grad` as it was."""
+    if not root.requires_grad:
+        raise GraphError(
+            f"backward: the tensor must need a gradient, got one of shape {root.shape} that depends on no leaf with "
+            f"requires_grad=True (or was computed under no_grad); set it on the leaves. {where('backward')}"
+        )
+    cotangent = initial(root, gradient, create)
+    if root._node is None:
+        leaves: dict[int, tuple[Tensor, Any]] = {id(root): (root, cotangent)}
+        del cotangent
+    else:
+        leaves = sweep([(root._node, cotangent)], retain=retain, create=create)
+    commits = []
+    while leaves:
+        leaf, total = leaves.popitem()[1]
+        commits.append((leaf, finished(leaf, total, create)))
+        del total
+    for leaf, total in commits:
+        leaf._grad = total
+
+
+def initial(root: Tensor, gradient: Any, create: bool) -> Any:
+    """The cotangent that the sweep starts from, checked."""
+    data = root._data
+    if gradient is None:
+        if data.size != 1:
+            raise GraphError(
+                f"backward: without a gradient the tensor must have one element, got shape {root.shape}; reduce it "
+                f"(.sum(), .mean()) or give a gradient of that shape. {where('backward')}"
+            )
+        array = data.dtype.type(1) if data.shape == () else np.ones_like(data)
+        return Tensor(array) if create else array
+    given = gradient if isinstance(gradient, Tensor) else Tensor(as_array(gradient))
+    if given.shape != root.shape:
+        raise ShapeError(
+            f"backward: the gradient must have the tensor's shape {root.shape}, got {given.shape}; "
+            f"np.broadcast_to or reshape it. {where('backward')}"
+        )
+    if given.dtype != root.dtype:
+        given = given.astype(root.dtype)
+    return given if create else given._data
+
+
+def finished(leaf: Tensor, total: Any, create: bool) -> Tensor:
+    """A leaf's gradient as a Tensor of its own, hooks run and the earlier gradient added."""
+    shape = leaf._data.shape
+    out = total if isinstance(total, Tensor) else Tensor(total)
+    del total
+    if out.shape != shape:
+        out = Tensor(np.broadcast_to(out._data, shape).copy()) if not create else np.broadcast_to(out, shape)
+    if leaf._hooks:
+        for hook in list(leaf._hooks.values()):
+            changed = hook(out)
+            out = out if changed is None else changed if isinstance(changed, Tensor) else Tensor(changed)
+    if leaf._grad is not None:
+        if create or leaf._grad.requires_grad:
+            return leaf._grad + out  # type: ignore[no-any-return]
+        return Tensor(leaf._grad._data + out._data)
+    if not create and isinstance(out._data, np.ndarray) and not _sole(out):
+        return Tensor(out._data.copy())
+    return out
+
+
+def _sole(t: Tensor) -> bool:
+    """Whether nobody but this tensor holds the array, or the array that it is a view of."""
+    array = t._data
+    base = array.base
+    if base is None:
+        return sys.getrefcount(array) <= _SOLE and array.flags.owndata
+    del array
+    return type(base) is np.ndarray and sys.getrefcount(base) <= _SOLE and base.flags.owndata
+
+
+def _calibrate() -> int:
+    """What `sys.getrefcount` says of an array that one Tensor and one local variable hold, on this interpreter."""
+    t = Tensor(np.empty(1))
+    array = t._data
+    base = array.base
+    if base is None:
+        return sys.getrefcount(array)
+    return 0
+
+
+_SOLE = _calibrate()
+
+
+def sweep(
+    roots: list[tuple[Node, Any]],
+    *,
+    retain: bool = False,
+    create: bool = False,
+    targets: dict[int, Any] | None = None,
+    floor: int = 0,
+) -> dict[int, tuple[Any, Any]]:
+    """Propagates cotangents from `roots` to the leaves.
+
+    Args:
+        roots: Nodes with their cotangents.
+        retain: keep what the rules need for another sweep.
+        create: cotangents and kept arrays are Tensors; the sweep is recorded.
+        targets: ids of leaves and Nodes whose cotangents are wanted; None wants all leaves.
+        floor: Nodes recorded before this number lead to no target.
+
+    Returns:
+        By id: (the leaf Tensor or target Node, its cotangent).
+    """
+    found: dict[int, tuple[Any, Any]] = {}
+    pending: dict[Node, Any] = {}
+    heap: list[tuple[int, Node]] = []
+    state = current()
+    if state.record != create:
+        token = STATE.set(state.but(record=create))
+    else:
+        token = None
+    anomaly = state.anomaly
+    try:
+        for node, g in roots:
+            if node in pending:
+                pending[node] = pending[node] + g
+            else:
+                pending[node] = g
+                heappush(heap, (-node.number, node))
+        while heap:
+            node = heappop(heap)[1]
+            g = pending.pop(node)
+            if node.extra is not None:
+                g = attend(node, g, create)
+            if targets is not None and id(node) in targets:
+                found[id(node)] = (node, g)
+                continue
+            kept = node.kept
+            if kept is None:
+                raise freed(node)
+            plan = node.plan
+            parents = node.parents
+            for i in plan.guard:
+                version = parents[i].version
+                if version is not None and version.last > node.number:
+                    raise changed(node, i, version)
+            if plan.guard_out and node.version is not None and node.version.last > node.number:
+                raise changed(node, -1, node.version)
+            if create:
+                kept = as_tensors(node, kept)
+            if not plan.elementwise and plan.joint is None and g.shape != node.shape:
+                g = np.broadcast_to(g, node.shape)
+            shape = node.shape
+            dtype = node.dtype
+            for i, rule, mode, sources in joint_slots(plan, node, g, kept) if plan.joint is not None else plan.slots:
+                parent = parents[i]
+                if type(parent) is Node:
+                    if parent.number < floor:
+                        continue
+                    target = parent.shape
+                else:
+                    if targets is not None and id(parent) not in targets:
+                        continue
+                    target = parent._data.shape
+                if plan.elementwise and target != shape:
+                    h = rule(Product((g,)), *fetch(node, kept, mode, sources))
+                    h = unbroadcast(h, shape, target)
+                elif mode == ONLY_G:
+                    h = rule(g)
+                elif mode == ONE_KEPT:
+                    h = rule(g, kept[sources])
+                else:
+                    h = rule(g, *fetch(node, kept, mode, sources))
+                if h is None:
+                    continue
+                if parent.dtype is not dtype and parent.dtype != h.dtype:
+                    h = h.astype(parent.dtype)
+                if anomaly:
+                    check_finite(node, h)
+                if type(parent) is Node:
+                    if parent.plan.op.multiple:
+                        into_tuple(parent, node, h, pending, heap)
+                        continue
+                    old = pending.get(parent)
+                    if old is None:
+                        pending[parent] = h
+                        heappush(heap, (-parent.number, parent))
+                    else:
+                        pending[parent] = None  # so that accumulate can tell who holds the array
+                        pending[parent] = accumulate(old, h)
+                        del old
+                else:
+                    key = id(parent)
+                    seen = found.get(key)
+                    if seen is None:
+                        found[key] = (parent, h)
+                    else:
+                        old = seen[1]
+                        found[key] = seen = (parent, None)
+                        found[key] = (parent, accumulate(old, h))
+                        del old, seen
+                h = None
+            g = None
+            if not retain:
+                node.kept = None
+    finally:
+        if token is not None:
+            STATE.reset(token)
+    return found
+
+
+def fetch(node: Node, kept: tuple[Any, ...], mode: int, sources: Any) -> list[Any]:
+    """The arguments of a rule after `g`."""
+    if mode == ONE_KEPT:
+        return [kept[sources]]
+    if mode != GENERAL:
+        return [kept[j] for j in sources]
+    out: list[Any] = []
+    for kind, source in sources:
+        if kind == "kept":
+            out.append(kept[source])
+        elif kind == "static":
+            out.append(node.statics[source] if node.statics is not None else None)
+        elif kind == "shape":
+            out.append(shape_of(node.parents[source]))
+        elif kind == "out_shape":
+            out.append(node.shape)
+        elif kind == "shapes":
+            out.append(tuple(shape_of(p) for p in node.parents))
+        else:  # all operands of a variadic operator
+            out.append(kept[: len(node.parents)])
+    return out
+
+
+def shape_of(parent: Any) -> tuple[int, ...]:
+    """The shape of an operand from its entry among a Node's parents."""
+    return getattr(parent, "shape", ())
+
+
+def joint_slots(plan: Any, node: Node, g: Any, kept: tuple[Any, ...]) -> list[tuple[int, Any, int, Any]]:
+    """Runs a rule that answers for all operands, and hands its answers on as one rule each."""
+    rule, sources = plan.joint
+    if not plan.op.multiple and g.shape != node.shape:
+        g = np.broadcast_to(g, node.shape)
+    answers = rule(g, *fetch(node, kept, GENERAL, sources))
+
+    def answer(h: Any) -> Any:
+        return lambda g: h
+
+    return [(i, answer(h), ONLY_G, None) for i, h in enumerate(answers) if plan.mask >> i & 1 and h is not None]
+
+
+def into_tuple(parent: Node, node: Node, h: Any, pending: dict[Node, Any], heap: list[tuple[int, Node]]) -> None:
+    """Adds the cotangent of one output to those of an operator with several."""
+    parts = pending.get(parent)
+    if parts is None:
+        parts = pending[parent] = {}
+        heappush(heap, (-parent.number, parent))
+    assert node.statics is not None
+    index = node.statics["index"]
+    parts[index] = h if index not in parts else parts[index] + h
+
+
+def accumulate(old: Any, new: Any) -> Any:
+    """old + new, into one of the two arrays where nobody else holds it."""
+    if type(old) is np.ndarray and type(new) is np.ndarray and old.nbytes >= _IN_PLACE_BYTES:
+        if old.dtype == new.dtype:
+            if sys.getrefcount(old) <= _HELD and old.flags.owndata and np.broadcast_shapes(old.shape, new.shape) == old.shape:
+                return np.add(old, new, out=old)
+            if sys.getrefcount(new) <= _HELD and new.flags.owndata and old.shape == new.shape:
+                return np.add(old, new, out=new)
+        return old + new
+    return old + new
+
+
+def _held() -> int:
+    """What `sys.getrefcount` says inside a function of an argument that only one variable of the caller holds."""
+
+    def probe(array: Any, other: Any) -> int:
+        return sys.getrefcount(array)
+
+    array = np.empty(1)
+    return probe(array, array) - 1
+
+
+_HELD = _held()
+
+
+def as_tensors(node: Node, kept: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The kept arrays as Tensors in their places in the graph, so that the rules are recorded."""
+    out = []
+    for position, array in zip(node.plan.keep, kept, strict=True):
+        parent = node if position < 0 else node.parents[position]
+        if type(parent) is Node:
+            t = Tensor(array)
+            t._node = parent
+            out.append(t)
+        elif isinstance(parent, Tensor):
+            out.append(parent)
+        else:
+            out.append(array)
+    return tuple(out)
+
+
+def attend(node: Node, g: Any, create: bool) -> Any:
+    """Hooks and retained gradients of an intermediate value."""
+    extra = node.extra
+    assert extra is not None
+    if extra.hooks is None and extra.retain is None:
+        return g
+    if g.shape != node.shape:
+        g = np.broadcast_to(g, node.shape)
+    for hook in list((extra.hooks or {}).values()):
+        changed = hook(g if isinstance(g, Tensor) else Tensor(g))
+        if changed is not None:
+            changed = changed if isinstance(changed, Tensor) else Tensor(changed)
+            g = changed if create else changed._data
+    holder = extra.retain() if extra.retain is not None else None
+    if holder is not None:
+        total = g if isinstance(g, Tensor) else Tensor(g.copy())
+        holder._grad = total if holder._grad is None else holder._grad + total
+        extra.grad = total._data
+    return g
+
+
+# -- errors ---------------------------------------------------------------------------------------------------------
+
+
+def freed(node: Node) -> FreedGraphError:
+    return FreedGraphError(
+        f"backward: a graph can be run once, since its kept arrays are freed as they are used; {node.op.name} of shape "
+        f"{node.shape} has been freed by an earlier backward. Give that one retain_graph=True, or compute the forward "
+        f"pass again. {where('backward')}"
+    )
+
+
+def changed(node: Node, operand: int, version: Any) -> VersionError:
+    what = "output" if operand < 0 else f"operand {node.op.parameters[operand] if not node.op.variadic else operand!r}"
+    source = f" (recorded at {node.extra.source})" if node.extra is not None and node.extra.source else ""
+    return VersionError(
+        f"backward: the {what} of {node.op.name}, shape {node.shape}{source}, must still have the value that its gradient rule "
+        f"kept, but {version.writer} changed it afterwards; write into a copy, or call backward first. {where('backward')}"
+    )
+
+
+def check_finite(node: Node, h: Any) -> None:
+    data = h._data if isinstance(h, Tensor) else h
+    if data.dtype.kind in "fc" and not np.all(np.isfinite(data)):
+        from .engine import describe_non_finite
+
+        source = node.extra.source if node.extra is not None else None
+        raise NonFiniteError(
+            f"{node.op.name} (backward): gradients must be finite in anomaly mode, got {describe_non_finite(data)} in a gradient "
+            f"of shape {data.shape}; the operation was recorded at {source or 'an unknown line (outside anomaly mode)'}. "
+            f"{where(node.op.name)}"
+        )

@@ -1,0 +1,119 @@
+"""Grad mode, anomaly mode and module scope: one immutable record in one context variable.
+
+Threads and async tasks each see their own record, and an operation asks for it once.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+__all__ = ["State", "anomaly_mode", "enable_grad", "is_grad_enabled", "keep_values", "no_grad"]
+
+
+class State:
+    """What an operation must know about its surroundings.
+
+    Attributes:
+        record: operations on tensors that need a gradient are recorded.
+        anomaly: every value and every gradient is checked for NaN and infinity.
+        keep: values and source lines are kept for drawing.
+        watch: `anomaly or keep`; the hot path tests only this.
+        scope: dotted path of the nn module that is running, "" outside any.
+        replaying: a checkpoint is recomputing its forward pass; running statistics must not move twice.
+    """
+
+    __slots__ = ("anomaly", "keep", "record", "replaying", "scope", "watch")
+
+    def __init__(
+        self,
+        record: bool = True,
+        anomaly: bool = False,
+        keep: bool = False,
+        scope: str = "",
+        replaying: bool = False,
+    ) -> None:
+        self.record = record
+        self.anomaly = anomaly
+        self.keep = keep
+        self.watch = anomaly or keep
+        self.scope = scope
+        self.replaying = replaying
+
+    def but(self, **changes: Any) -> State:
+        """The same state with some fields changed."""
+        fields = {
+            "record": self.record,
+            "anomaly": self.anomaly,
+            "keep": self.keep,
+            "scope": self.scope,
+            "replaying": self.replaying,
+        }
+        return State(**{**fields, **changes})
+
+
+STATE: ContextVar[State] = ContextVar("autograd_core_state", default=State())  # noqa: B039 - immutable
+current = STATE.get
+
+
+class _Switch:
+    """A context manager, and decorator, that changes fields of the state inside its block."""
+
+    _changes: dict[str, Any] = {}
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[State]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(STATE.set(current().but(**self._changes)))
+
+    def __exit__(self, *exc: object) -> None:
+        STATE.reset(self._tokens.pop())
+
+    def __call__(self, function: Any) -> Any:
+        from functools import wraps
+
+        @wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_Switch):
+    """Operations inside the block are not recorded."""
+
+    _changes = {"record": False}
+
+
+class enable_grad(_Switch):
+    """Operations inside the block are recorded, also within `no_grad`."""
+
+    _changes = {"record": True}
+
+
+class anomaly_mode(_Switch):
+    """A NaN or infinity raises `NonFiniteError` with the operation and the line that made it.
+
+    Forward values are checked as they are computed, gradients as they are propagated. It costs a pass over every array.
+    """
+
+    _changes = {"anomaly": True}
+
+
+class keep_values(_Switch):
+    """Values and source lines of the operations inside the block are kept for drawing."""
+
+    _changes = {"keep": True}
+
+
+class replaying(_Switch):
+    """A checkpoint's recomputation: recorded, but without side effects on running statistics."""
+
+    _changes = {"record": True, "replaying": True}
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded here and now."""
+    return current().record

@@ -1,0 +1,182 @@
+"""NumPy's two protocols: `np.exp(t)` and `np.sum(t, axis=0)` find their operator in the registry.
+
+What has no rule raises and names itself; nothing drops a gradient silently.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .engine import apply, binary, unary
+from .errors import NoRuleError, ShapeError, where
+from .methods import power
+from .operator import registry
+from .tensor import Tensor
+from .unbroadcast import Product
+
+__all__: list[str] = []
+
+_REDUCE = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all", np.logical_or: "any",
+           np.logaddexp: "logsumexp"}  # fmt: skip
+_INSTEAD = {
+    "array": "np.stack or np.concatenate",
+    "full": "np.broadcast_to(t, shape)",
+    "full_like": "np.broadcast_to(t, shape)",
+    "vectorize": "an expression of NumPy functions",
+    "copyto": "t[...] = value",
+    "save": "t.detach().numpy()",
+}
+
+
+def _fast(op: Any) -> Any:
+    """The quickest way to call an elementwise operator from a ufunc."""
+    if len(op.parameters) == 1:
+        return unary(op)
+    forward, reflected = binary(op, op.function), binary(op, op.function, reflected=True)
+
+    def call(a: Any, b: Any) -> Any:
+        out = forward(a, b) if isinstance(a, Tensor) else reflected(b, a)
+        return apply(op, (a, b), {}) if out is NotImplemented else out
+
+    return call
+
+
+def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    call = _CALLS.get(ufunc)
+    if call is not None and method == "__call__" and not kwargs:
+        if len(inputs) == 2 and (type(inputs[0]) is Product or type(inputs[1]) is Product):
+            return NotImplemented
+        return call(*inputs)
+    if call is None and registry.special.get(ufunc.__name__) is not None:
+        from .ops.exponential import special
+
+        if ufunc is special(ufunc.__name__):
+            _CALLS[ufunc] = _fast(registry.special[ufunc.__name__])
+            return _array_ufunc(self, ufunc, method, *inputs, **kwargs)
+    if kwargs.get("out") is not None:
+        raise NoRuleError(
+            f"{ufunc.__name__}: out= must be left out with Tensors, since the result must be recorded; got out= (or an in-place "
+            f"operator on an array); write a = a {ufunc.__name__} t, or a Tensor on the left. {where(ufunc.__name__)}"
+        )
+    if method == "reduce" and ufunc in _REDUCE:
+        kwargs.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
+        return registry.operators[_REDUCE[ufunc]](inputs[0], **{k: v for k, v in kwargs.items() if v is not np._NoValue})
+    if call is not None and method == "__call__":
+        if kwargs.keys() == {"dtype"}:
+            return call(*inputs).astype(kwargs["dtype"])
+        if kwargs.get("where", True) is True and kwargs.keys() <= {"where", "casting", "order", "subok"}:
+            return call(*inputs)
+        raise NoRuleError(
+            f"{ufunc.__name__}: keyword arguments of ufuncs must be left out with Tensors, got {sorted(kwargs)}; use np.where or "
+            f".astype around it. {where(ufunc.__name__)}"
+        )
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    raise no_rule(name)
+
+
+def no_rule(name: str) -> NoRuleError:
+    """The refusal of a function that would drop the gradient."""
+    instead = _INSTEAD.get(name, "functions that have one (autograd_core.registry.operators lists them)")
+    return NoRuleError(
+        f"{name}: a NumPy function must have a gradient rule to take Tensors, and {name} has none; compose it of {instead}, "
+        f"declare it with @autograd_core.op, or pass t.detach().numpy(). {where(name)}"
+    )
+
+
+def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    if Product in types:
+        return NotImplemented
+    call = registry.functions.get(function)
+    if call is None:
+        raise no_rule(function.__name__)
+    if kwargs.get("out") is not None:
+        raise NoRuleError(
+            f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign the result "
+            f"instead. {where(function.__name__)}"
+        )
+    return call(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue and k != "out"})
+
+
+# -- functions that ask about an array, and those that make one like it: nothing to differentiate --------------------
+
+
+@registry.function(np.shape)
+def _shape(a: Any) -> tuple[int, ...]:
+    return a.shape if isinstance(a, Tensor) else np.shape(a)
+
+
+@registry.function(np.ndim)
+def _ndim(a: Any) -> int:
+    return len(_shape(a))
+
+
+@registry.function(np.size)
+def _size(a: Any, axis: int | None = None) -> int:
+    return a.size if axis is None else a.shape[axis]  # type: ignore[no-any-return]
+
+
+def _like(function: Any) -> Any:
+    def make(prototype: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **options: Any) -> Tensor:
+        return Tensor(function(prototype.data, dtype=dtype, shape=shape))
+
+    return make
+
+
+for _function in (np.zeros_like, np.ones_like, np.empty_like):
+    registry.functions[_function] = _like(_function)
+
+
+def _on_values(function: Any) -> Any:
+    """A function whose result is not differentiable: computed on the values."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs)
+
+    return call
+
+
+for _function in (np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.allclose, np.array_equal, np.isclose, np.argsort,
+                  np.shares_memory, np.may_share_memory, np.nonzero, np.flatnonzero, np.isin, np.unravel_index,
+                  np.array_repr, np.array_str, np.array2string, np.min_scalar_type):  # fmt: skip
+    registry.functions[_function] = _on_values(_function)
+
+
+@registry.function(np.around, np.round)
+def _round(a: Any, decimals: int = 0) -> Any:
+    if decimals:
+        raise ShapeError(f"round: decimals must be 0 with Tensors, got {decimals}; scale first. {where('round')}")
+    return registry.operators["rint"](a)
+
+
+@registry.function(np.copy)
+def _copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    return registry.operators["identity"](a)
+
+
+@registry.function(np.vstack)
+def _vstack(tup: Any) -> Any:
+    return np.concatenate([t if np.ndim(t) > 1 else np.reshape(t, (1, -1)) for t in tup], axis=0)
+
+
+@registry.function(np.hstack)
+def _hstack(tup: Any) -> Any:
+    rows = [t if np.ndim(t) else np.reshape(t, (1,)) for t in tup]
+    return np.concatenate(rows, axis=0 if np.ndim(rows[0]) == 1 else 1)
+
+
+@registry.function(np.linalg.norm)
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
+    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) != 1):
+        raise no_rule(f"linalg.norm(ord={ord!r})")
+    total = np.sum(x * x, axis=axis, keepdims=keepdims)
+    zero = total == 0  # the root's derivative at 0 is infinite; the norm's subgradient there is 0
+    return np.where(zero, 0, np.sqrt(np.where(zero, 1, total)))
+
+
+_CALLS: dict[Any, Any] = {u: _fast(op) for u, op in registry.ufuncs.items() if op.kind == "elementwise"}
+_CALLS |= {np.power: power, np.float_power: power, np.matmul: registry.operators["matmul"]}
+
+Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
+Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]

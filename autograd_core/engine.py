@@ -1,0 +1,353 @@
+"""The forward pass: calling operators on tensors and recording them.
+
+`apply` serves every operator. `binary` and `unary` make the same for the common case without its generality: they are
+the hot path, where a recorded operation on small arrays costs about a microsecond.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .context import State, current
+from .errors import AutogradError, DTypeError, NonFiniteError, ShapeError, where
+from .node import Constant, Node, next_number
+from .operator import Operator
+from .tensor import Tensor, as_array, entry_of
+from .unbroadcast import Product
+
+__all__ = ["apply", "binary", "record", "result", "unary"]
+
+_new = object.__new__
+_NUMBERS = (float, int)
+_FLOATING = "fc"
+
+
+def result(data: Any, node: Node | None = None) -> Tensor:
+    """A Tensor around an array, made by `node`."""
+    t = _new(Tensor)
+    t._data = data
+    t._node = node
+    t._leaf = False
+    return t
+
+
+def record(
+    plan: Any,
+    parents: tuple[Any, ...],
+    kept: tuple[Any, ...],
+    out: Any,
+    statics: dict[str, Any] | None,
+    state: State,
+) -> Node:
+    """Appends one operation to the tape."""
+    node = _new(Node)
+    node.plan = plan
+    node.parents = parents
+    node.kept = kept
+    node.number = next_number()
+    node.shape = out.shape
+    node.dtype = out.dtype
+    node.statics = statics
+    node.scope = state.scope
+    node.version = None
+    node.extra = None
+    return node
+
+
+def watch(node: Node | None, op: Operator, out: Any, state: State) -> None:
+    """What anomaly mode checks and `keep_values` keeps; not on the hot path."""
+    from .errors import user_line
+
+    if state.anomaly and getattr(out, "dtype", None) is not None and out.dtype.kind in _FLOATING and not np.all(np.isfinite(out)):
+        raise NonFiniteError(
+            f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(out)} in an output of shape {out.shape}; "
+            f"look at its operands. {where(op.name)}"
+        )
+    if node is not None:
+        extra = node.more()
+        extra.source = user_line()
+        if state.keep:
+            extra.value = out.copy() if isinstance(out, np.ndarray) else out
+
+
+def describe_non_finite(array: Any) -> str:
+    nans, infs = int(np.sum(np.isnan(array))), int(np.sum(np.isinf(array)))
+    return " and ".join(f"{n} {what}" for n, what in ((nans, "NaN"), (infs, "infinite")) if n)
+
+
+def failure(op: Operator, error: Exception, operands: tuple[Any, ...]) -> Exception:
+    """NumPy's complaint about operands, in the form of this package: operator, shapes, the user's line and the fix."""
+    if isinstance(error, AutogradError):
+        return error
+    shapes = " and ".join(str(np.shape(x.data if isinstance(x, Tensor) else x)) for x in operands)
+    place = f"got shapes {shapes}" if operands else "got no operand"
+    if isinstance(error, ValueError | IndexError):
+        kind: type[Exception] = ShapeError
+        fix = "make the shapes agree (np.expand_dims, reshape) or correct the axis"
+        if isinstance(error, IndexError):
+            kind = _IndexShapeError
+        return kind(f"{op.name}: the operands must fit together, {place}: {error}; {fix}. {where(op.name)}")
+    if isinstance(error, TypeError):
+        return DTypeError(f"{op.name}: the operands must have types that NumPy accepts, {place}: {error}. {where(op.name)}")
+    return error
+
+
+class _IndexShapeError(ShapeError, IndexError):
+    """A ShapeError that is an IndexError too, so that Python's own protocols (iteration) understand it."""
+
+
+# -- any operator ---------------------------------------------------------------------------------------------------
+
+
+def bind(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The operator's arguments by name, defaults filled in."""
+    names = op.positional
+    if len(args) > len(names):
+        raise TypeError(f"{op.name}: takes at most {len(names)} positional arguments {names}, got {len(args)}. {where(op.name)}")
+    bound = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        if name in bound or not (name in op.parameters or name in op.statics or name == op.variadic):
+            if value is None or value is np._NoValue:
+                continue  # NumPy's dispatcher passes on arguments at their defaults
+            raise DTypeError(
+                f"{op.name}: the arguments must be among {tuple(names)} and keywords {op.statics}, got {name}={value!r}; "
+                f"compute it without that argument. {where(op.name)}"
+            )
+        bound[name] = value
+    for name, value in op.defaults.items():
+        bound.setdefault(name, value)
+    missing = [n for n in (*op.parameters, *((op.variadic,) if op.variadic else ())) if n not in bound]
+    if missing:
+        raise TypeError(f"{op.name}: missing arguments {missing}. {where(op.name)}")
+    return bound
+
+
+def unwrap(x: Any) -> Any:
+    """The array of an operand; Python numbers stay numbers, so that they do not decide the dtype."""
+    if isinstance(x, Tensor):
+        return x._data
+    if x is None or type(x) in _NUMBERS or type(x) is bool or type(x) is complex:
+        return x
+    return as_array(x)
+
+
+def unwrap_static(x: Any) -> Any:
+    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a tuple of them."""
+    if isinstance(x, Tensor):
+        return x.data
+    if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
+        return tuple(unwrap_static(i) for i in x)
+    return x
+
+
+def entry(x: Any, data: Any, kept: bool) -> Any:
+    """What stands for an operand that needs no gradient among a Node's parents."""
+    if type(x) in _NUMBERS or type(x) is bool or x is None:
+        return x
+    if isinstance(x, Tensor):
+        return Constant(data.shape, data.dtype, x.name, x.storage() if kept else None)
+    return Constant(data.shape, data.dtype, None, None)
+
+
+def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Computes an operator on tensors, arrays and numbers, and records it if an operand needs a gradient.
+
+    Without any Tensor among the operands it is the function itself: arrays in, array out.
+    """
+    bound = bind(op, args, kwargs)
+    if op.variadic:
+        operands = tuple(bound.pop(op.variadic))
+    else:
+        operands = tuple(bound.pop(name) for name in op.parameters)
+    datas = tuple(unwrap(x) for x in operands)
+    statics = {name: unwrap_static(value) for name, value in bound.items()}
+    try:
+        out = compute(op, datas, statics)
+    except Exception as error:
+        raise failure(op, error, operands) from error
+    tensors = [x for x in operands if isinstance(x, Tensor)]
+    if not tensors:
+        return out
+    state = current()
+    mask = 0
+    if state.record and op.differentiable:
+        for i, x in enumerate(operands):
+            if isinstance(x, Tensor) and (x._node is not None or x._leaf):
+                mask |= 1 << i
+    node = record_call(op, mask, operands, datas, out, statics, state) if mask else None
+    if state.watch:
+        for part in out if op.multiple else (out,):
+            watch(node, op, part, state)
+    if op.multiple:
+        return tuple(pick(node, i, part, state) for i, part in enumerate(out))
+    t = result(out, node)
+    if op.kind in ("view", "gather") and isinstance(out, np.ndarray) and out.base is not None:
+        from .views import register_view
+
+        register_view(operands[0], t, op, statics, datas[0])
+    return t
+
+
+def compute(op: Operator, datas: tuple[Any, ...], statics: dict[str, Any]) -> Any:
+    """The operator's function on arrays."""
+    if op.variadic:
+        return op.function(**{op.variadic: datas}, **statics)
+    return op.function(**dict(zip(op.parameters, datas, strict=True)), **statics)
+
+
+def record_call(
+    op: Operator,
+    mask: int,
+    operands: tuple[Any, ...],
+    datas: tuple[Any, ...],
+    out: Any,
+    statics: dict[str, Any],
+    state: State,
+) -> Node:
+    """Records a call of any operator."""
+    numbers = sum(1 << i for i, x in enumerate(datas) if type(x) in _NUMBERS or type(x) is bool or x is None)
+    plan = op.plan(mask, len(operands), numbers)
+    parents = tuple(
+        entry_of(x) if mask >> i & 1 else entry(x, datas[i], i in plan.guard) for i, x in enumerate(operands)
+    )
+    kept = tuple(datas[i] if i >= 0 else out for i in plan.keep)
+    return record(plan, parents, kept, out[0] if op.multiple else out, statics or None, state)
+
+
+def pick(node: Node | None, index: int, out: Any, state: State) -> Tensor:
+    """One output of an operator that has several: a Node of its own, whose rule fills its place in the tuple."""
+    from .ops.shape import pick as pick_op
+
+    if node is None:
+        return result(out)
+    return result(out, record(pick_op.plan(1), (node,), (), out, {"index": index}, state))
+
+
+# -- the hot path ---------------------------------------------------------------------------------------------------
+
+
+def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
+    """The Python operator method of an elementwise operator of two operands."""
+
+    def plans() -> tuple[Any, ...]:
+        op.binary_plans = (None, op.plan(1), op.plan(2), op.plan(3), op.plan(1, 2, 2), op.plan(2, 2, 1))
+        return op.binary_plans
+
+    def method(self: Tensor, other: Any) -> Any:
+        a = self._data
+        if type(other) is Tensor or isinstance(other, Tensor):
+            b = other._data
+            nb: Any = other._node
+            if nb is None and other._leaf:
+                nb = other
+            number = False
+        elif type(other) in _NUMBERS:
+            b = other
+            nb = None
+            number = True
+        else:
+            if not is_operand(other):
+                return NotImplemented
+            return apply(op, (other, self) if reflected else (self, other), {})
+        try:
+            out = compute(b, a) if reflected else compute(a, b)
+        except Exception as error:
+            raise failure(op, error, (other, self) if reflected else (self, other)) from error
+        state = current()
+        na: Any = self._node
+        if na is None and self._leaf:
+            na = self
+        if not state.record or (na is None and nb is None):
+            if state.watch:
+                watch(None, op, out, state)
+            return result(out)
+        all_plans = op.binary_plans or plans()
+        if number:
+            if reflected:
+                plan = all_plans[5]
+                parents = (other, na)
+                a, b = b, a
+            else:
+                plan = all_plans[4]
+                parents = (na, other)
+        elif nb is None:
+            plan = all_plans[1]
+            parents = (na, entry(other, b, bool(plan.code & 2)))
+        elif na is None:
+            plan = all_plans[2]
+            parents = (entry(self, a, bool(plan.code & 1)), nb)
+        else:
+            plan = all_plans[3]
+            parents = (na, nb)
+        code = plan.code
+        node = _new(Node)
+        node.plan = plan
+        node.parents = parents
+        if code == 0:
+            node.kept = ()
+        elif code == 3:
+            node.kept = (a, b)
+        elif code == 1:
+            node.kept = (a,)
+        elif code == 2:
+            node.kept = (b,)
+        else:
+            node.kept = tuple([x for bit, x in ((1, a), (2, b), (4, out)) if code & bit])
+        node.number = next_number()
+        node.shape = out.shape
+        node.dtype = out.dtype
+        node.statics = None
+        node.scope = state.scope
+        node.version = None
+        node.extra = None
+        if state.watch:
+            watch(node, op, out, state)
+        t = _new(Tensor)
+        t._data = out
+        t._node = node
+        t._leaf = False
+        return t
+
+    method.__name__ = f"__{'r' if reflected else ''}{op.name}__"
+    method.__doc__ = op.__doc__
+    return method
+
+
+def unary(op: Operator) -> Any:
+    """A one-operand elementwise operator applied to a Tensor."""
+    compute = op.function
+    plan = op.plan(1) if op.differentiable else None
+
+    def method(self: Tensor) -> Tensor:
+        a = self._data
+        try:
+            out = compute(a)
+        except Exception as error:
+            raise failure(op, error, (self,)) from error
+        state = current()
+        na: Any = self._node
+        if na is None and self._leaf:
+            na = self
+        node = None
+        if na is not None and state.record and plan is not None:
+            code = plan.code
+            kept = () if code == 0 else (a,) if code == 1 else (out,) if code == 4 else (a, out)
+            node = record(plan, (na,), kept, out, None, state)
+        if state.watch:
+            watch(node, op, out, state)
+        return result(out, node)
+
+    method.__name__ = op.name
+    method.__doc__ = op.__doc__
+    return method
+
+
+def is_operand(x: Any) -> bool:
+    """Whether an operator method may take `x`: arrays, numbers and nested lists, not strings or unknown objects."""
+    if isinstance(x, Product):
+        return False
+    return isinstance(x, int | float | complex | np.generic | list | tuple) or (
+        hasattr(type(x), "__array_ufunc__") and type(x).__array_ufunc__ is not None
+    )

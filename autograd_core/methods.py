@@ -1,0 +1,137 @@
+"""The Tensor's operators and methods, attached from the registry.
+
+Methods have the names and arguments of `ndarray`'s; the elementwise functions that people know as methods from
+elsewhere (`t.exp()`, `t.relu()`) are there too.
+"""
+
+from __future__ import annotations
+
+import operator as python
+from typing import Any
+
+import numpy as np
+
+from .engine import apply, binary, is_operand, unary
+from .operator import registry
+from .ops import contractions, indexing, shape
+from .ops import reductions as r
+from .tensor import Tensor
+from .views import assign, check_writable, in_place
+
+__all__: list[str] = []
+
+_ops = registry.operators
+
+_BINARY = {
+    "add": python.add,
+    "sub": python.sub,
+    "mul": python.mul,
+    "truediv": python.truediv,
+    "mod": python.mod,
+}
+_OPERATOR = {"sub": "subtract", "mul": "multiply", "truediv": "divide", "mod": "remainder", "add": "add"}
+_COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+                "and": "bitwise_and", "or": "bitwise_or"}  # fmt: skip
+
+_power = binary(_ops["power"], python.pow)
+_rpower = binary(_ops["power"], python.pow, reflected=True)
+
+
+def power(a: Any, b: Any) -> Any:
+    """a ** b; a number as exponent or base is a static argument, and the commonest exponents have operators of their own."""
+    if isinstance(b, int | float) and not isinstance(b, bool) and isinstance(a, Tensor):
+        if b == 2:
+            return _square(a)
+        return _sqrt(a) if b == 0.5 else _ops["power_number"](a, b)
+    if isinstance(a, int | float) and not isinstance(a, bool):
+        return _ops["number_power"](a, b)
+    if isinstance(a, Tensor):
+        return _power(a, b)
+    return _rpower(b, a)
+
+
+def _pow(self: Tensor, other: Any) -> Any:
+    return power(self, other) if isinstance(other, Tensor) or is_operand(other) else NotImplemented
+
+
+def _rpow(self: Tensor, other: Any) -> Any:
+    return power(other, self) if is_operand(other) else NotImplemented
+
+
+def _method(op: Any, first: int) -> Any:
+    """A method from an operator: the tensor is its first argument, the others as in `ndarray`'s method."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return apply(op, (self, *args), kwargs)
+
+    method.__name__ = op.name
+    method.__doc__ = op.__doc__
+    return method
+
+
+def _shape_arguments(args: tuple[Any, ...]) -> Any:
+    return args[0] if len(args) == 1 else args
+
+
+def attach() -> None:
+    """Gives Tensor its operators and methods."""
+    cls: Any = Tensor
+    for python_name, compute in _BINARY.items():
+        op = _ops[_OPERATOR[python_name]]
+        setattr(cls, f"__{python_name}__", binary(op, compute))
+        setattr(cls, f"__r{python_name}__", binary(op, compute, reflected=True))
+    for python_name, name in _COMPARISONS.items():
+        setattr(cls, f"__{python_name}__", binary(_ops[name], getattr(python, f"{python_name}_" if python_name in ("and", "or") else python_name)))
+    for symbol, name in (("+=", "add"), ("-=", "subtract"), ("*=", "multiply"), ("/=", "divide")):
+        short = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv"}[name]
+        setattr(cls, f"__i{short}__", in_place(symbol, getattr(cls, f"__{short}__")))
+    cls.__pow__, cls.__rpow__ = _pow, _rpow
+    cls.__ipow__ = in_place("**=", power)
+    cls.__matmul__ = lambda self, other: _ops["matmul"](self, other)
+    cls.__rmatmul__ = lambda self, other: _ops["matmul"](other, self)
+    cls.__neg__ = unary(_ops["negative"])
+    cls.__pos__ = unary(_ops["positive"])
+    cls.__abs__ = unary(_ops["absolute"])
+    cls.__invert__ = unary(_ops["invert"])
+    cls.__getitem__ = lambda self, index: indexing.getitem(self, index=index)
+    cls.__setitem__ = _setitem
+    for op in _ops.values():
+        if op.kind == "elementwise" and len(op.parameters) == 1 and not op.statics and not hasattr(cls, op.name):
+            setattr(cls, op.name, unary(op))
+    for op in (r.sum, r.mean, r.var, r.std, r.max, r.min, r.prod, r.logsumexp, r.cumsum, r.argmax, r.argmin, r.any, r.all,
+               shape.swapaxes, shape.squeeze, _ops["clip"]):  # fmt: skip
+        setattr(cls, op.name, _method(op, 1))
+    cls.T = property(lambda self: shape.transpose(self))
+    cls.reshape = lambda self, *args: shape.reshape(self, _shape_arguments(args))
+    cls.transpose = lambda self, *args: shape.transpose(self, _shape_arguments(args) if args else None)
+    cls.flatten = lambda self: shape.identity(shape.reshape(self, -1))
+    cls.ravel = lambda self: shape.reshape(self, -1)
+    cls.astype = lambda self, dtype: _astype(self, dtype)
+    cls.take = lambda self, indices, axis=None: indexing.take(self, indices, axis)
+    cls.dot = lambda self, other: contractions.dot(self, other)
+    cls.round = lambda self: _ops["rint"](self)
+    cls.copy = lambda self: shape.identity(self)
+
+
+def _astype(t: Tensor, dtype: Any) -> Tensor:
+    if np.dtype(dtype).kind not in "fc":  # integers and booleans are cut from the graph
+        return Tensor(t.data.astype(dtype))
+    return shape.astype(t, dtype)  # type: ignore[no-any-return]
+
+
+def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    from .engine import unwrap_static
+    from .tensor import as_array
+
+    check_writable(self, "[ ] =")
+    value = value if isinstance(value, Tensor) else Tensor(as_array(value))
+    if value.dtype != self.dtype and value.dtype.kind in "iub" and self.dtype.kind == "f":
+        value = Tensor(value.data.astype(self.dtype))
+    if not value.requires_grad and value.dtype.kind == "f" and self.dtype.kind == "f":
+        value = Tensor(value.data.astype(self.dtype, copy=False))
+    assign(self, value, "[ ] =", unwrap_static(index) if not isinstance(index, list) else np.asarray(index))
+
+
+_square = unary(_ops["square"])
+_sqrt = unary(_ops["sqrt"])
+attach()

@@ -1,0 +1,123 @@
+"""Indexing, gathering and scattering. Scattering into zeros is an operator, since a rule writes into no array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+from ..errors import where as place
+from ..operator import Array, Bad, Sample, op, registry
+
+
+@op("gather", symbol="[ ]", latex="{a}[{index}]", derivative={"a": "1"}, operands=("a",),
+    samples=[Sample(Array(4, 3), index=1), Sample(Array(4, 3), index=(slice(None, None, 2), -1)), Sample(Array(4, 3), index=np.array([0, 2, 2])),
+             Sample(Array(4, 3), index=(np.array([0, 1]), np.array([2, 2]))), Sample(Array(3), index=np.array([True, False, True])),
+             Sample(Array(4, 3), index=(None, ..., 0)), Sample(Array(0, 3), index=slice(None))],
+    bad=[Bad(ShapeError, "index 5 is out of bounds", Array(3), index=5)], linear="jointly", analytic=True)  # fmt: skip
+def getitem(a: Any, index: Any) -> Any:
+    """Elements by basic or advanced index, as NumPy."""
+    return a[index]
+
+
+getitem.vjp(a=lambda g, a_shape, index: scatter(g, index=index, shape=a_shape))
+
+
+def _is_basic(index: Any) -> bool:
+    return all(i is None or i is Ellipsis or isinstance(i, int | np.integer | slice) for i in (index if isinstance(index, tuple) else (index,)))
+
+
+@op("scatter", symbol="scatter", latex=r"\operatorname{scatter}({a})", derivative={"a": "1"}, operands=("a",),
+    samples=[Sample(Array(3), index=1, shape=(4, 3)), Sample(Array(3, 3), index=np.array([0, 2, 2]), shape=(4, 3)),
+             Sample(Array(2), index=(np.array([1, 1]), np.array([2, 2])), shape=(4, 3))],
+    bad=[Bad(ShapeError, "index 7 is out of bounds", Array(), index=7, shape=(3,))], linear="jointly", analytic=True)  # fmt: skip
+def scatter(a: Any, index: Any, shape: Any) -> Any:
+    """Zeros of `shape` to which `a` is added at `index`; the transpose of indexing."""
+    out = np.zeros_like(a, shape=shape)
+    if _is_basic(index) and isinstance(out, np.ndarray):
+        out[index] = a
+    else:
+        np.add.at(out, index, a)
+    return out
+
+
+scatter.vjp(a=lambda g, index: g[index])
+
+
+@op("scatter", operands=("a", "value"), symbol="[ ] =", latex=r"{a}[{index}] \leftarrow {value}", derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the index}]"},
+    samples=[Sample(Array(4, 3), Array(3), index=1), Sample(Array(4, 3), 2.0, index=(slice(None), 0)), Sample(Array(4), Array(), index=slice(1, 3))],
+    bad=[Bad(ShapeError, "the operands must fit together", Array(3), Array(2), index=slice(0, 3))], linear="jointly", analytic=True)  # fmt: skip
+def setitem(a: Any, value: Any, index: Any) -> Any:
+    """`a` with the elements at `index` replaced by `value`."""
+    if isinstance(a, np.ndarray | np.generic):
+        out = np.array(a)
+        out[index] = value
+        return out
+    positions = np.arange(a.size).reshape(a.shape)[index]
+    inside = np.zeros(a.shape, dtype=bool)
+    inside[index] = True
+    spread = np.reshape(scatter(np.broadcast_to(value, positions.shape), index=index, shape=a.shape), a.shape)
+    return np.where(inside, spread, a)
+
+
+
+def _outside(g: Any, index: Any) -> Any:
+    inside = np.zeros(g.shape, dtype=bool)
+    inside[index] = True
+    return np.where(inside, 0, g)
+
+
+def _at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    from ..unbroadcast import sum_to
+
+    part = g[index]
+    lead = len(part.shape) - len(shape)
+    if lead < 0:  # the value may have leading axes of length one that assignment drops
+        return np.reshape(sum_to(part, part.shape, shape[-lead:]), shape)
+    return sum_to(part, part.shape, shape)
+
+
+setitem.vjp(a=lambda g, index: _outside(g, index), value=lambda g, index, value_shape: _at(g, index, value_shape))
+
+
+@op("scatter", operands=("a", "value"), symbol="write", latex=r"{a}[\cdot] \leftarrow {value}", derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the place}]"},
+    samples=[Sample(Array(4, 3), Array(2), positions=np.array([1, 7]))], linear="jointly", analytic=True)  # fmt: skip
+def put_positions(a: Any, value: Any, positions: Any) -> Any:
+    """`a` with the elements at flat positions replaced: what a write into a view does to its base."""
+    out = np.array(a)
+    out.reshape(-1)[positions] = value
+    return out
+
+
+put_positions.vjp(
+    a=lambda g, a_shape, positions: np.where(np.isin(np.arange(g.size).reshape(a_shape), positions), 0, g),
+    value=lambda g, positions: np.reshape(g, -1)[positions],
+)
+
+
+@op("gather", numpy=np.take_along_axis, symbol="take_along_axis", latex="{arr}[{indices}]", derivative={"arr": "1"}, operands=("arr",),
+    samples=[Sample(Array(3, 4), np.array([[0], [2], [2]]), axis=1)], linear="jointly", analytic=True)  # fmt: skip
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    """One index per position along an axis, as NumPy."""
+    return np.take_along_axis(arr, indices, axis)
+
+
+def _along(indices: Any, axis: int) -> tuple[Any, ...]:
+    shape = indices.shape
+    grids = [np.arange(n).reshape((1,) * i + (n,) + (1,) * (len(shape) - i - 1)) for i, n in enumerate(shape)]
+    grids[axis] = indices
+    return tuple(grids)
+
+
+take_along_axis.vjp(arr=lambda g, arr_shape, indices, axis: scatter(g, index=_along(indices, axis), shape=arr_shape))
+
+
+@registry.function(np.take)
+def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
+    """Elements along an axis by index (of the flattened array without one)."""
+    if mode != "raise":
+        raise ArgumentError(f"take: mode must be 'raise', got {mode!r}; bring the indices into range first. {place('take')}")
+    if axis is None:
+        return getitem(np.reshape(a, -1), index=indices)
+    return getitem(a, index=(slice(None),) * (axis % np.ndim(a)) + (indices,))

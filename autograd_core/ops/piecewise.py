@@ -1,0 +1,130 @@
+"""Choices: maximum and minimum, where, clip, relu, and the comparisons, which are cut from the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..operator import Array, Sample, op
+from ._samples import BAD_BROADCAST, binary, unary
+
+_APART = [
+    Sample(Array(3, 4, low=0.1, high=1), Array(3, 4, low=1.1, high=2)),
+    Sample(Array(3, 4, low=1.1, high=2), Array(4, low=0.1, high=1)),
+    Sample(Array(3, 1, low=1.1, high=2), Array(1, 4, low=0.1, high=1)),
+    Sample(Array(2, 3, low=0.1, high=1), 2.0),
+    Sample(2.0, Array(low=0.1, high=1)),
+    Sample(Array(0, 3), Array(3)),
+]
+
+
+@op("elementwise", numpy=np.maximum, symbol="max", latex=r"\max({a}, {b})",
+    derivative={"a": "[{a} > {b}]", "b": "[{b} > {a}]"}, samples=_APART, bad=[BAD_BROADCAST])  # fmt: skip
+def maximum(a: Any, b: Any) -> Any:
+    """Larger of two elements; a tie shares the gradient equally."""
+    return np.maximum(a, b)
+
+
+maximum.vjp(
+    a=lambda g, a, b: np.where(a == b, g * 0.5, np.where(a > b, g, 0)),
+    b=lambda g, a, b: np.where(a == b, g * 0.5, np.where(b > a, g, 0)),
+)
+
+
+@op("elementwise", numpy=np.minimum, symbol="min", latex=r"\min({a}, {b})",
+    derivative={"a": "[{a} < {b}]", "b": "[{b} < {a}]"}, samples=_APART, bad=[BAD_BROADCAST])  # fmt: skip
+def minimum(a: Any, b: Any) -> Any:
+    """Smaller of two elements; a tie shares the gradient equally."""
+    return np.minimum(a, b)
+
+
+minimum.vjp(
+    a=lambda g, a, b: np.where(a == b, g * 0.5, np.where(a < b, g, 0)),
+    b=lambda g, a, b: np.where(a == b, g * 0.5, np.where(b < a, g, 0)),
+)
+
+
+@op("elementwise", symbol="relu", latex=r"\max(0, {a})", derivative={"a": "[{a} > 0]"},
+    samples=[*unary(0.2, 2), *unary(-2, -0.2)])  # fmt: skip
+def relu(a: Any) -> Any:
+    """Rectified linear unit, max(0, a); its subgradient at 0 is 0."""
+    return np.maximum(a, 0)
+
+
+relu.vjp(a=lambda g, out: g * (out > 0))
+
+
+@op("elementwise", numpy=np.where, symbol="where", operands=("condition", "x", "y"),
+    latex=r"{x} \text{ if } {condition} \text{ else } {y}", derivative={"x": "[{condition}]", "y": r"[\neg {condition}]"},
+    samples=[Sample(np.array([True, False, True]), Array(3), Array(3)),
+             Sample(np.array([[True], [False]]), Array(3), Array(2, 1)),
+             Sample(np.array([True, False]), Array(2), 0.0)],
+    bad=[])  # fmt: skip
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """x where the condition holds, y elsewhere, broadcast."""
+    return np.where(condition, x, y)
+
+
+where.vjp(x=lambda g, condition: np.where(condition, g, 0), y=lambda g, condition: np.where(condition, 0, g))
+
+
+@op("elementwise", symbol="clip", latex=r"\operatorname{clip}({a}, {a_min}, {a_max})",
+    derivative={"a": r"[{a_min} \le {a} \le {a_max}]"}, operands=("a",), numpy=np.clip,
+    samples=[Sample(Array(3, 4), -3.0, 3.0), Sample(Array(5, low=0.6, high=2), 0.1, 0.5),
+             Sample(Array(5, low=0.6, high=2), None, 3.0), Sample(Array(5, low=0.6, high=2), 0.5)])  # fmt: skip
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - NumPy's names
+    """a limited to [a_min, a_max], constants; its subgradient at the limits is 1."""
+    low, high = _limits(a_min, a_max, min, max)
+    return np.clip(a, low, high)
+
+
+def _limits(a_min: Any, a_max: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    """NumPy has two names for either limit."""
+    return (low if a_min is None else a_min), (high if a_max is None else a_max)
+
+
+def _inside(a: Any, a_min: Any, a_max: Any, low: Any, high: Any) -> Any:
+    low, high = _limits(a_min, a_max, low, high)
+    inside = a == a
+    if low is not None:
+        inside = inside & (a >= low)
+    return inside if high is None else inside & (a <= high)
+
+
+clip.vjp(a=lambda g, a, a_min, a_max, min, max: g * _inside(a, a_min, a_max, min, max))
+
+
+def _cut(function: Any, symbol: str, samples: Any) -> Any:
+    """A comparison or test: boolean, so cut from the graph."""
+    if function.nin == 2:
+
+        def compute(a: Any, b: Any) -> Any:
+            return function(a, b)
+    else:
+
+        def compute(a: Any) -> Any:  # type: ignore[misc]
+            return function(a)
+
+    compute.__doc__ = f"NumPy's `{function.__name__}`; boolean, so it is not recorded."
+    compute.__name__ = function.__name__
+    compute.__module__ = __name__
+    return op("elementwise", numpy=function, symbol=symbol, latex=symbol, samples=samples, differentiable=False)(compute)
+
+
+equal = _cut(np.equal, "=", binary())
+not_equal = _cut(np.not_equal, "≠", binary())
+less = _cut(np.less, "<", binary())
+less_equal = _cut(np.less_equal, "≤", binary())
+greater = _cut(np.greater, ">", binary())
+greater_equal = _cut(np.greater_equal, "≥", binary())
+logical_and = _cut(np.logical_and, "∧", binary())
+logical_or = _cut(np.logical_or, "∨", binary())
+logical_not = _cut(np.logical_not, "¬", unary())
+bitwise_and = _cut(np.bitwise_and, "&", [])
+bitwise_or = _cut(np.bitwise_or, "|", [])
+invert = _cut(np.invert, "~", [])
+isfinite = _cut(np.isfinite, "finite?", unary())
+isnan = _cut(np.isnan, "NaN?", unary())
+isinf = _cut(np.isinf, "infinite?", unary())
+signbit = _cut(np.signbit, "signbit", unary())

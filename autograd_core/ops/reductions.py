@@ -1,0 +1,210 @@
+"""Reductions and cumulative sums. `var`, `std` and `logsumexp` are computed in two passes, so they neither cancel nor overflow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operator import Array, Bad, Sample, op
+from ._samples import BAD_AXIS, axes
+
+
+def normalized(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """The reduced axes as non-negative numbers; None means all."""
+    rank = len(shape)
+    if axis is None:
+        return tuple(range(rank))
+    return tuple(a % rank if rank else a for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def restored(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
+    """A reduction's output with the reduced axes back as axes of length one: it stands for its broadcast."""
+    if axis is None and g.size == 1:
+        return np.reshape(g, ())
+    reduced = normalized(shape, axis)
+    return np.reshape(g, tuple(1 if i in reduced else n for i, n in enumerate(shape)))
+
+
+def count(shape: tuple[int, ...], axis: Any) -> int:
+    """How many elements go into one element of the output."""
+    return math.prod(shape[i] for i in normalized(shape, axis))
+
+
+@op("reduction", numpy=(np.sum,), symbol="Σ", latex=r"\sum {a}", derivative={"a": "1"}, samples=axes(empty=True),
+    bad=[BAD_AXIS], linear="jointly", analytic=True)  # fmt: skip
+def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+    """Sum over an axis, several, or all."""
+    return np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+sum.vjp(a=lambda g, a_shape, axis: restored(g, a_shape, axis))
+
+
+@op("reduction", numpy=(np.mean,), symbol="mean", latex=r"\frac{1}{N} \sum {a}", derivative={"a": r"\frac{1}{N}"},
+    samples=axes(), bad=[BAD_AXIS], linear="jointly", analytic=True)  # fmt: skip
+def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Arithmetic mean over an axis, several, or all."""
+    return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+mean.vjp(a=lambda g, a_shape, axis: restored(g / count(a_shape, axis), a_shape, axis))
+
+
+@op("reduction", numpy=(np.var,), symbol="var", latex=r"\operatorname{var} {a}",
+    derivative={"a": r"\frac{2}{N} ({a} - \overline{{a}})"}, samples=[*axes()[:-1], Sample(Array(3, 4), axis=0, ddof=1)],
+    bad=[BAD_AXIS])  # fmt: skip
+def var(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Variance, the mean of (a - mean(a))^2, with N - ddof for N."""
+    return np.var(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
+
+
+var.vjp(
+    a=lambda g, a, a_shape, axis, ddof: (
+        restored(g * (2 / (count(a_shape, axis) - ddof)), a_shape, axis) * (a - np.mean(a, axis=axis, keepdims=True))
+    )
+)
+
+
+@op("reduction", numpy=(np.std,), symbol="std", latex=r"\operatorname{std} {a}",
+    derivative={"a": r"\frac{{a} - \overline{{a}}}{N {out}}"}, samples=[*axes()[:-1], Sample(Array(3, 4), axis=0, ddof=1)],
+    bad=[BAD_AXIS])  # fmt: skip
+def std(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Standard deviation, the root of the variance; its subgradient at 0 is 0."""
+    return np.std(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
+
+
+std.vjp(
+    a=lambda g, a, out, a_shape, axis, ddof: (
+        restored(np.where(out == 0, 0, g) / (np.where(out == 0, 1, out) * (count(a_shape, axis) - ddof)), a_shape, axis)
+        * (a - np.mean(a, axis=axis, keepdims=True))
+    )
+)
+
+
+def _shared(g: Any, a: Any, out: Any, shape: tuple[int, ...], axis: Any) -> Any:
+    """The gradient of an extreme value, shared equally among the elements that attain it."""
+    attained = a == restored(out, shape, axis)
+    number = np.sum(attained, axis=axis, keepdims=True)
+    return np.where(attained, restored(g, shape, axis) / np.reshape(np.maximum(number, 1), _kept(shape, axis)).astype(g.dtype), 0)
+
+
+def _kept(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    reduced = normalized(shape, axis)
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+_EMPTY = Bad(ShapeError, "zero-size array to reduction", Array(0))
+
+
+@op("reduction", numpy=(np.max, np.amax), symbol="max", latex=r"\max {a}", derivative={"a": r"[{a} = {out}]"},
+    samples=axes(), bad=[BAD_AXIS, _EMPTY])  # fmt: skip
+def max(a: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+    """Largest element; ties share the gradient equally."""
+    return np.max(a, axis=axis, keepdims=keepdims)
+
+
+max.vjp(a=lambda g, a, out, a_shape, axis: _shared(g, a, out, a_shape, axis))
+
+
+@op("reduction", numpy=(np.min, np.amin), symbol="min", latex=r"\min {a}", derivative={"a": r"[{a} = {out}]"},
+    samples=axes(), bad=[BAD_AXIS, _EMPTY])  # fmt: skip
+def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+    """Smallest element; ties share the gradient equally."""
+    return np.min(a, axis=axis, keepdims=keepdims)
+
+
+min.vjp(a=lambda g, a, out, a_shape, axis: _shared(g, a, out, a_shape, axis))
+
+
+@op("reduction", numpy=(np.prod,), symbol="Π", latex=r"\prod {a}", derivative={"a": r"\prod_{j \ne i} {a}_j"},
+    samples=[*axes(0.5, 2), Sample(np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 5.0]]), axis=1)], bad=[BAD_AXIS], analytic=True)  # fmt: skip
+def prod(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Product of the elements; exact, also to higher orders, where some are zero."""
+    return np.prod(a, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def _scan(a: Any) -> Any:
+    """Products of all earlier elements along the last axis, by doubling; made of operators, so it differentiates."""
+    n = a.shape[-1]
+    ones = np.ones_like(a[..., :1])
+    out = np.concatenate([ones, a[..., :-1]], axis=-1)
+    step = 1
+    while step < n:
+        out = out * np.concatenate([np.ones_like(out[..., :step]), out[..., :-step]], axis=-1)
+        step *= 2
+    return out
+
+
+def _others(a: Any, shape: tuple[int, ...], axis: Any) -> Any:
+    """For every element the product of the others that are multiplied with it."""
+    reduced = normalized(shape, axis)
+    order = (*(i for i in range(len(shape)) if i not in reduced), *reduced)
+    lead = tuple(shape[i] for i in order[: len(shape) - len(reduced)])
+    flat = np.reshape(np.transpose(a, order), (*lead, math.prod(shape[i] for i in reduced)))
+    if not flat.size:
+        return np.ones_like(a)
+    product = _scan(flat) * _scan(flat[..., ::-1])[..., ::-1]
+    back = np.reshape(product, tuple(shape[i] for i in order))
+    return np.transpose(back, tuple(int(i) for i in np.argsort(order)))
+
+
+prod.vjp(a=lambda g, a, a_shape, axis: restored(g, a_shape, axis) * _others(a, a_shape, axis))
+
+
+@op("reduction", symbol="logsumexp", latex=r"\ln \sum e^{{a}}", derivative={"a": "e^{{a} - {out}}"}, samples=axes(),
+    bad=[Bad(ShapeError, "axis 2 is out of bounds", Array(3, 4), axis=2)])  # fmt: skip
+def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """ln(sum(e^a)) over an axis, several, or all, without overflow."""
+    top = np.max(a, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    out = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
+    if keepdims:
+        return out
+    reduced = normalized(a.shape, axis)
+    return np.reshape(out, tuple(n for i, n in enumerate(a.shape) if i not in reduced))
+
+
+def _softmax_from(a: Any, out: Any) -> Any:
+    return np.exp(a - np.where(np.isfinite(out), out, 0))
+
+
+logsumexp.vjp(a=lambda g, a, out, a_shape, axis: restored(g, a_shape, axis) * _softmax_from(a, restored(out, a_shape, axis)))
+
+
+@op("reduction", numpy=(np.cumsum,), symbol="cumsum", latex=r"\sum_{j \le i} {a}_j", derivative={"a": r"[j \le i]"},
+    samples=[Sample(Array(3, 4), axis=1), Sample(Array(5)), Sample(Array(2, 3)), Sample(Array(0), axis=0)],
+    bad=[Bad(ShapeError, "axis 2 is out of bounds", Array(3, 4), axis=2)], linear="jointly", analytic=True)  # fmt: skip
+def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
+    """Cumulative sum along an axis, of the flattened array without one."""
+    return np.cumsum(a, axis=axis, dtype=dtype)
+
+
+cumsum.vjp(
+    a=lambda g, a_shape, axis: (
+        np.reshape(np.cumsum(g[::-1])[::-1], a_shape)
+        if axis is None
+        else np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
+    )
+)
+
+
+def _index_of_extreme(function: Any) -> Any:
+    def compute(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return function(a, axis=axis, keepdims=keepdims)
+
+    compute.__name__ = function.__name__
+    compute.__module__ = __name__
+    compute.__doc__ = f"NumPy's `{function.__name__}`; not floating, so it is not recorded."
+    samples = [Sample(Array(3, 4)), Sample(Array(3, 4), axis=1)]
+    return op("reduction", numpy=(function,), symbol=function.__name__, latex=rf"\operatorname{{{function.__name__}}} {{a}}",
+              samples=samples, differentiable=False)(compute)  # fmt: skip
+
+
+argmax = _index_of_extreme(np.argmax)
+argmin = _index_of_extreme(np.argmin)
+any = _index_of_extreme(np.any)
+all = _index_of_extreme(np.all)
+count_nonzero = _index_of_extreme(np.count_nonzero)

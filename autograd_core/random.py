@@ -1,0 +1,93 @@
+"""The only source of randomness of the library: one NumPy Generator per context.
+
+Signatures are those of `numpy.random.Generator`, plus `dtype`. Each thread and async task that draws has a state of its
+own from the moment it seeds; a thread that never seeds starts from seed 0.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, where
+
+__all__ = ["bernoulli", "fork", "generator", "get_state", "integers", "normal", "permutation", "seed", "set_state", "uniform"]
+
+_GENERATOR: ContextVar[np.random.Generator | None] = ContextVar("autograd_core_random", default=None)
+
+
+def fork(n: int) -> np.random.Generator:
+    """A generator of its own from a seed; the context's is not disturbed."""
+    return np.random.Generator(np.random.PCG64(n))
+
+
+def generator() -> np.random.Generator:
+    """The context's generator."""
+    own = _GENERATOR.get()
+    if own is None:
+        own = fork(0)
+        _GENERATOR.set(own)
+    return own
+
+
+def seed(n: int) -> None:
+    """Starts the context's generator anew: the same seed gives the same bits.
+
+    Raises:
+        ArgumentError: `n` is not a non-negative integer.
+    """
+    if not isinstance(n, int | np.integer) or n < 0:
+        raise ArgumentError(f"random.seed: the seed must be a non-negative integer, got {n!r}; e.g. seed(0). {where('seed')}")
+    _GENERATOR.set(fork(int(n)))
+
+
+def get_state() -> dict[str, Any]:
+    """The generator's state, as plain data."""
+    return dict(generator().bit_generator.state)
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Restores what `get_state` returned."""
+    fresh = fork(0)
+    try:
+        fresh.bit_generator.state = state
+    except (TypeError, ValueError, KeyError) as error:
+        raise ArgumentError(f"random.set_state: the state must come from get_state(), got {type(state).__name__}: {error}. {where('set_state')}") from error
+    _GENERATOR.set(fresh)
+
+
+def _cast(values: Any, dtype: Any) -> Any:
+    return np.asarray(values, dtype=dtype)
+
+
+def normal(loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = np.float64) -> Any:
+    """Normal distribution with mean `loc` and standard deviation `scale`."""
+    return _cast(generator().normal(loc, scale, size), dtype)
+
+
+def uniform(low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = np.float64) -> Any:
+    """Uniform distribution on [low, high)."""
+    return _cast(generator().uniform(low, high, size), dtype)
+
+
+def bernoulli(p: float, size: Any = None, dtype: Any = np.float64) -> Any:
+    """1 with probability p, else 0.
+
+    Raises:
+        ArgumentError: p is outside [0, 1].
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"random.bernoulli: p must be in [0, 1], got {p}; it is a probability. {where('bernoulli')}")
+    return _cast(generator().random(size) < p, dtype)
+
+
+def integers(low: int, high: int | None = None, size: Any = None, dtype: Any = np.int64, endpoint: bool = False) -> Any:
+    """Integers from [low, high), or [0, low)."""
+    return generator().integers(low, high, size, dtype, endpoint)
+
+
+def permutation(x: Any, axis: int = 0) -> Any:
+    """A random order of range(x), or of an array's elements along an axis."""
+    return generator().permutation(x, axis)

@@ -1,0 +1,368 @@
+"""`Tensor`: an array, its gradient, and a link to the Node that made it.
+
+Operators, NumPy's methods and the protocols are attached from the registry (`methods.py`, `dispatch.py`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .context import current
+from .errors import DTypeError, GraphError, LeafError, ShapeError, where
+from .node import Node, Storage
+
+__all__ = ["Tensor", "tensor"]
+
+_DEFAULTS = {"_grad": None, "_name": None, "version": None, "_view": None, "_hooks": None}
+
+
+def as_array(data: Any) -> Any:
+    """`data` itself if it is an array that speaks NumPy's protocols, otherwise NumPy's array of it."""
+    if isinstance(data, np.ndarray | np.generic):
+        return data
+    if isinstance(data, Tensor):
+        return data.data
+    if hasattr(type(data), "__array_ufunc__") and hasattr(type(data), "__array_function__"):
+        return data
+    if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
+        raise GraphError(
+            "tensor: data must be numbers, a sequence of Tensors would leave the graph; "
+            f"use np.stack(tensors) or np.concatenate(tensors). {where('tensor')}"
+        )
+    array = np.asarray(data)
+    if array.dtype.kind not in "fiubc":
+        raise DTypeError(f"tensor: data must be numeric, got dtype {array.dtype} from {type(data).__name__}. {where('tensor')}")
+    return array[()] if array.ndim == 0 else array
+
+
+class Tensor:
+    """An array whose operations are recorded, so that gradients can be derived.
+
+    Args:
+        data: an array (shared, not copied), a number or nested lists (NumPy's dtypes: Python floats give float64).
+        requires_grad: record operations on it, and accumulate its gradient in `.grad`.
+        dtype: convert to this dtype.
+        name: name in drawings and messages.
+
+    Raises:
+        DTypeError: `requires_grad` with an integer or boolean dtype, or data that are not numeric.
+    """
+
+    # A 0-d value is held as a NumPy scalar (arithmetic on it costs a sixth of that on a 0-d array) until `.data` is asked
+    # for. Slots in _DEFAULTS are left unset by the hot path and answered by __getattr__.
+    __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
+    __hash__ = object.__hash__
+
+    _data: Any
+    _node: Node | None
+    _leaf: bool  # a leaf that requires a gradient
+    _grad: Tensor | None
+    _name: str | None
+    version: Storage | None
+    _view: Any  # (base Tensor, path of view operators from it) for a view
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
+        array = as_array(data)
+        if dtype is not None and array.dtype != dtype:
+            array = array.astype(dtype)
+        self._data = array
+        self._node = None
+        self._leaf = False
+        self._grad = None
+        self.version = None
+        if name is not None:
+            self._name = name
+        if requires_grad:
+            self.requires_grad = True
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return _DEFAULTS[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    # -- the array --------------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The array itself, shared (0-d included). Writes into it cannot be seen by the version check."""
+        data = self._data
+        if isinstance(data, np.generic):
+            data = self._data = np.asarray(data)
+        return data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = as_array(value)
+        if self.requires_grad and array.dtype.kind not in "fc":
+            raise DTypeError(
+                f"data: a tensor that requires a gradient must be floating, got {array.dtype}; convert with .astype(float). "
+                f"{where('data')}"
+            )
+        self._data = array
+        self._touch(".data = ...")
+
+    def _touch(self, writer: str) -> None:
+        """Notes that the array was written to, so that a rule that kept it refuses to run."""
+        self.storage().written(writer)
+
+    def storage(self) -> Storage:
+        """The version shared with views, made at first use."""
+        holder: Any = self._node if self._node is not None else self
+        if holder.version is None:
+            holder.version = Storage()
+        return holder.version  # type: ignore[no-any-return]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self._data.size  # type: ignore[no-any-return]
+
+    @property
+    def name(self) -> str | None:
+        """Name in drawings and messages."""
+        if self._name is None and self._node is not None:
+            return self._node.name
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+        if self._node is not None:
+            self._node.name = name
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError(f"len: the tensor must have at least one axis, got a 0-d tensor; use .item(). {where('len')}")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter([self[i] for i in range(len(self))])
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if self.size == 1 and spec else str(self), spec)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._data, prefix="Tensor(", separator=", ") if self._is_numpy() else repr(self._data)
+        grad = ", requires_grad=True" if self._leaf else f", op={self._node.op.name}" if self._node else ""
+        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        return f"Tensor({text}{dtype}{grad})"
+
+    def _is_numpy(self) -> bool:
+        return isinstance(self._data, np.ndarray | np.generic)
+
+    def _leaves_graph(self, by: str) -> GraphError:
+        return GraphError(
+            f"{by}: only a tensor that needs no gradient may become a plain value, got one of shape {self.shape} in the graph; "
+            f"use .item() for a number or .detach() for an array. {where(by)}"
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.requires_grad:
+            raise self._leaves_graph("np.asarray")
+        return np.array(self._data, dtype=dtype, copy=copy) if copy else np.asarray(self.data, dtype=dtype)
+
+    def __float__(self) -> float:
+        if self.requires_grad:
+            raise self._leaves_graph("float")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        if self.requires_grad:
+            raise self._leaves_graph("int")
+        return int(self._data)
+
+    def __index__(self) -> int:
+        return self._data.__index__()  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """The value of a tensor of one element as a Python number."""
+        return self._data.item()
+
+    def numpy(self) -> Any:
+        """The array, shared; raises for a tensor that requires a gradient (use `.detach().numpy()`)."""
+        if self.requires_grad:
+            raise self._leaves_graph("numpy")
+        return self.data
+
+    def detach(self) -> Tensor:
+        """A tensor that shares the array and needs no gradient."""
+        out = Tensor(self.data)
+        out.version = self.storage()
+        return out
+
+    # -- the gradient -----------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._leaf or self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None:
+            if value:
+                return
+            raise LeafError(
+                f"requires_grad: it can be switched off on a leaf only, got the output of {self._node.op.name}; "
+                f"use .detach(). {where('requires_grad')}"
+            )
+        if value and self._data.dtype.kind != "f":
+            raise DTypeError(
+                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} of shape "
+                f"{self.shape}; convert with dtype=float. {where('tensor')}"
+            )
+        self._leaf = bool(value)
+        self.version = self.version  # the backward pass reads this slot of leaves; it must be set
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self._node is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is None:
+            self._grad = None
+            return
+        gradient = value if isinstance(value, Tensor) else Tensor(value)
+        if gradient.shape != self.shape:
+            raise ShapeError(
+                f"grad: a gradient must have its tensor's shape {self.shape}, got {gradient.shape}; assign None to clear it. "
+                f"{where('grad')}"
+            )
+        self._grad = gradient
+
+    def zero_grad(self) -> None:
+        """Sets `.grad` to None."""
+        self._grad = None
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Accumulates the gradient of this tensor into `.grad` of the leaves that it depends on.
+
+        Args:
+            gradient: cotangent of this tensor, of its shape; 1 by default, which only a single element allows.
+            retain_graph: keep the arrays, so that the graph can be run again.
+            create_graph: record the backward pass, so that it can be differentiated; implies `retain_graph`.
+
+        Raises:
+            GraphError: the tensor needs no gradient, or has several elements and no `gradient` was given.
+            ShapeError: `gradient` has another shape.
+            FreedGraphError: the graph has been freed by an earlier backward pass.
+            VersionError: an array that a rule kept has been changed since.
+        """
+        from .backward import backward
+
+        backward(self, gradient, retain_graph or create_graph, create_graph)
+
+    def retain_grad(self) -> None:
+        """Lets the backward pass store this intermediate tensor's gradient in its `.grad`."""
+        if self._node is not None:
+            self._node.more().retain = weakref.ref(self)
+        elif not self._leaf:
+            raise GraphError(f"retain_grad: the tensor must need a gradient, got a constant. {where('retain_grad')}")
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
+        """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns, if anything, replaces it.
+
+        Returns:
+            A function that removes the hook.
+        """
+        if self._node is not None:
+            extra = self._node.more()
+            hooks = extra.hooks = extra.hooks if extra.hooks is not None else {}
+        elif self._leaf:
+            hooks = self._hooks = self._hooks if self._hooks is not None else {}
+        else:
+            raise GraphError(f"register_hook: the tensor must need a gradient, got a constant. {where('register_hook')}")
+        key = max(hooks, default=0) + 1
+        hooks[key] = hook
+        return lambda: hooks.pop(key, None) and None
+
+    if TYPE_CHECKING:  # attached by methods.py from the registry; declared here for readers and type checkers
+        T: Tensor
+        __add__: Any
+        __radd__: Any
+        __sub__: Any
+        __rsub__: Any
+        __mul__: Any
+        __rmul__: Any
+        __truediv__: Any
+        __rtruediv__: Any
+        __pow__: Any
+        __rpow__: Any
+        __matmul__: Any
+        __rmatmul__: Any
+        __neg__: Any
+        __abs__: Any
+        __lt__: Any
+        __le__: Any
+        __gt__: Any
+        __ge__: Any
+        __getitem__: Any
+        __setitem__: Any
+        sum: Any
+        mean: Any
+        var: Any
+        std: Any
+        max: Any
+        min: Any
+        prod: Any
+        reshape: Any
+        transpose: Any
+        swapaxes: Any
+        squeeze: Any
+        flatten: Any
+        ravel: Any
+        astype: Any
+        clip: Any
+        cumsum: Any
+        argmax: Any
+        argmin: Any
+        any: Any
+        all: Any
+        take: Any
+        dot: Any
+        exp: Any
+        log: Any
+        sqrt: Any
+        tanh: Any
+        relu: Any
+        sigmoid: Any
+
+
+tensor = Tensor
+
+
+def entry_of(t: Tensor) -> Any:
+    """What stands for `t` among a Node's parents if it needs a gradient, else None."""
+    if t._node is not None:
+        return t._node
+    return t if t._leaf else None
+
+
+def is_recording(t: Tensor) -> bool:
+    """Whether an operation on `t` would be recorded."""
+    return current().record and t.requires_grad

@@ -1,0 +1,148 @@
+"""Views and in-place writes.
+
+Views share a `Storage` (version) with their base. A recorded write into either gives the base a new Node, and every
+live view is connected to it anew; so a gradient takes the path that the values took.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .context import current
+from .errors import DTypeError, LeafError, ShapeError, where
+from .tensor import Tensor
+
+__all__ = ["assign", "in_place", "register_view"]
+
+
+def register_view(base: Any, view: Tensor, op: Any, statics: dict[str, Any], base_data: Any) -> None:
+    """Notes that `view` shares memory with `base` if it does."""
+    if not isinstance(base, Tensor) or not isinstance(base_data, np.ndarray):
+        return
+    array = view._data
+    if array.base is not base_data and (base_data.base is None or array.base is not base_data.base):
+        return
+    storage = base.storage()
+    if view._node is not None:
+        view._node.version = storage
+    view.version = storage
+    owner, path = base._view or (base, ())
+    view._view = (owner, (*path, (op, statics)))
+    views = storage.views
+    if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # forget the dead ones now and then
+        views[:] = [r for r in views if r() is not None]
+    views.append(weakref.ref(view))
+
+
+def in_place(name: str, op: Any) -> Any:
+    """The in-place Python operator method of an elementwise operator, such as `+=`."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        check_writable(self, name, other)
+        source = self
+        state = current()
+        if state.record and self._node is not None:
+            from .ops.shape import identity
+
+            source = identity(self)  # the rule may keep the old value, whose memory is about to be written to
+        value = op(source, other)
+        if value.shape != self.shape:
+            raise ShapeError(
+                f"{name}: the result must have the tensor's own shape {self.shape}, got {value.shape}; "
+                f"write t = t {name[0]} x instead. {where(name)}"
+            )
+        assign(self, value, name)
+        return self
+
+    method.__name__ = name
+    return method
+
+
+def check_writable(t: Tensor, name: str, value: Any = None) -> None:
+    """Refuses in-place writes to a leaf that requires a gradient while recording."""
+    if current().record:
+        owner = t._view[0] if t._view else t
+        if t._leaf or owner._leaf:
+            raise LeafError(
+                f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one of shape "
+                f"{t.shape}; wrap the update in no_grad(), or write t = t {name[0]} x. {where(name)}"
+            )
+
+
+def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
+    """Writes `value` into `t` (at `index`, or all of it) and records it.
+
+    Raises:
+        DTypeError: the value's dtype cannot be cast to the tensor's within its kind.
+        ShapeError: the value does not broadcast to the place.
+    """
+    from .ops.indexing import put_positions, setitem
+    from .ops.shape import identity
+
+    if not np.can_cast(value.dtype, t.dtype, "same_kind"):
+        raise DTypeError(
+            f"{writer}: the value must fit the tensor's dtype {t.dtype}, got {value.dtype}; convert it with .astype. {where(writer)}"
+        )
+    state = current()
+    if not isinstance(t._data, np.ndarray | np.generic):  # another array type: no memory to share, a new value instead
+        new = value if index is None else setitem(t, value, index=index)
+        t._data, t._node = new._data, new._node
+        return
+    recording = state.record and (t.requires_grad or value.requires_grad or (t._view is not None and t._view[0].requires_grad))
+    storage = t.storage()
+    if recording:
+        if t._view is None:
+            new = identity(value) if index is None else setitem(t, value, index=index)
+            if new.dtype != t.dtype:
+                new = new.astype(t.dtype)
+            owner, node = t, new._node
+        else:
+            owner, path = t._view
+            positions = np.arange(owner.size).reshape(owner.shape)
+            for op, statics in path:
+                positions = op.function(positions, **statics)
+            region = positions if index is None else positions[index]
+            node = put_positions(owner, np.broadcast_to(value, region.shape), positions=region)._node
+    write(t, value._data, index, writer)
+    if recording:
+        owner._node = node
+        owner._leaf = False
+        assert node is not None
+        node.version = storage
+        storage.written(writer)
+        node.number = storage.last  # the write is part of this operation
+        reconnect(owner, storage)
+    else:
+        storage.written(writer)
+
+
+def write(t: Tensor, value: Any, index: Any, writer: str) -> None:
+    """The write itself, checked by NumPy."""
+    try:
+        if index is None:
+            t.data[...] = value
+        else:
+            t.data[index] = value
+    except (ValueError, IndexError) as error:
+        raise ShapeError(
+            f"{writer}: the value must broadcast to the place it is written to, got a value of shape {np.shape(value)} for a "
+            f"tensor of shape {t.shape}: {error}. {where(writer)}"
+        ) from error
+
+
+def reconnect(owner: Tensor, storage: Any) -> None:
+    """Gives every live view of `owner` a Node that starts from the owner's new one."""
+    for reference in storage.views:
+        view = reference()
+        if view is None or view._view is None or view._view[0] is not owner:
+            continue
+        fresh = Tensor(owner.data)
+        fresh._node = owner._node
+        for op, statics in view._view[1]:
+            fresh = op(fresh, **statics)
+        view._node = fresh._node
+        if view._node is not None:
+            view._node.version = storage
