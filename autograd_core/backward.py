@@ -7,15 +7,17 @@ record a graph of their own. A cotangent may be smaller than its Node's output: 
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from .context import STATE, current
+from .engine import result
 from .errors import FreedGraphError, GraphError, NonFiniteError, ShapeError, VersionError, where
 from .node import Node
-from .operator import GENERAL, ONE_KEPT, ONLY_G
+from .operator import GENERAL, ONE_KEPT, ONLY_G, TWO_KEPT
 from .tensor import Tensor, as_array
 from .unbroadcast import Product, unbroadcast
 
@@ -39,9 +41,7 @@ def backward(root: Tensor, gradient: Any, retain: bool, create: bool) -> None:
         leaves = sweep([(root._node, cotangent)], retain=retain, create=create)
     commits = []
     while leaves:
-        leaf, total = leaves.popitem()[1]
-        commits.append((leaf, finished(leaf, total, create)))
-        del total
+        commits.append(finished(leaves, create))
     for leaf, total in commits:
         leaf._grad = total
 
@@ -68,24 +68,25 @@ def initial(root: Tensor, gradient: Any, create: bool) -> Any:
     return given if create else given._data
 
 
-def finished(leaf: Tensor, total: Any, create: bool) -> Tensor:
-    """A leaf's gradient as a Tensor of its own, hooks run and the earlier gradient added."""
+def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tensor, Tensor]:
+    """Takes a leaf from the dict: its gradient as a Tensor of its own, hooks run and the earlier gradient added."""
+    leaf, total = leaves.popitem()[1]
     shape = leaf._data.shape
-    out = total if isinstance(total, Tensor) else Tensor(total)
+    out = total if create else result(total)
     del total
-    if out.shape != shape:
+    if out._data.shape != shape:
         out = Tensor(np.broadcast_to(out._data, shape).copy()) if not create else np.broadcast_to(out, shape)
-    if leaf._hooks:
+    if leaf._hooks is not None:
         for hook in list(leaf._hooks.values()):
             changed = hook(out)
             out = out if changed is None else changed if isinstance(changed, Tensor) else Tensor(changed)
     if leaf._grad is not None:
         if create or leaf._grad.requires_grad:
-            return leaf._grad + out  # type: ignore[no-any-return]
-        return Tensor(leaf._grad._data + out._data)
+            return leaf, leaf._grad + out
+        return leaf, Tensor(leaf._grad._data + out._data)
     if not create and isinstance(out._data, np.ndarray) and not _sole(out):
-        return Tensor(out._data.copy())
-    return out
+        return leaf, Tensor(out._data.copy())
+    return leaf, out
 
 
 def _sole(t: Tensor) -> bool:
@@ -131,59 +132,84 @@ def sweep(
     Returns:
         By id: (the leaf Tensor or target Node, its cotangent).
     """
-    found: dict[int, tuple[Any, Any]] = {}
-    pending: dict[Node, Any] = {}
+    sums: dict[int, Any] = {}  # cotangents of leaves and targets, by id
+    owners: dict[int, Any] = {}
+    pending: dict[Node, Any] = {}  # cotangents of Nodes that wait in the heap
     heap: list[tuple[int, Node]] = []
     state = current()
-    if state.record != create:
-        token = STATE.set(state.but(record=create))
-    else:
-        token = None
+    token = STATE.set(state.but(record=create)) if state.record != create else None
     anomaly = state.anomaly
     try:
-        for node, g in roots:
-            if node in pending:
-                pending[node] = pending[node] + g
+        for root, cotangent in roots:
+            if root in pending:
+                pending[root] = pending[root] + cotangent
             else:
-                pending[node] = g
-                heappush(heap, (-node.number, node))
-        while heap:
-            node = heappop(heap)[1]
-            g = pending.pop(node)
+                pending[root] = cotangent
+                heappush(heap, (-root.number, root))
+        del roots
+        cotangent = None
+        upcoming: Any = None  # in a chain the next Node is known: it need not go through the heap
+        g: Any = None
+        while True:
+            if upcoming is not None and (not heap or -heap[0][0] < upcoming.number):
+                node = upcoming
+            else:
+                if upcoming is not None:
+                    pending[upcoming] = g
+                    heappush(heap, (-upcoming.number, upcoming))
+                if not heap:
+                    break
+                node = heappop(heap)[1]
+                g = pending.pop(node)
+            upcoming = None
             if node.extra is not None:
                 g = attend(node, g, create)
             if targets is not None and id(node) in targets:
-                found[id(node)] = (node, g)
+                sums[id(node)] = g
+                owners[id(node)] = node
                 continue
             kept = node.kept
             if kept is None:
                 raise freed(node)
             plan = node.plan
             parents = node.parents
+            number = node.number
             for i in plan.guard:
                 version = parents[i].version
-                if version is not None and version.last > node.number:
+                if version is not None and version.last > number:
                     raise changed(node, i, version)
-            if plan.guard_out and node.version is not None and node.version.last > node.number:
+            if plan.guard_out and node.version is not None and node.version.last > number:
                 raise changed(node, -1, node.version)
             if create:
                 kept = as_tensors(node, kept)
-            if not plan.elementwise and plan.joint is None and g.shape != node.shape:
-                g = np.broadcast_to(g, node.shape)
             shape = node.shape
             dtype = node.dtype
-            for i, rule, mode, sources in joint_slots(plan, node, g, kept) if plan.joint is not None else plan.slots:
+            elementwise = plan.elementwise
+            slots = plan.slots
+            if not elementwise:
+                if not plan.op.multiple and g.shape != shape:
+                    g = np.broadcast_to(g, shape)
+                if plan.joint is not None:
+                    slots = joint_slots(plan, node, g, kept)
+            below: Any = None
+            for i, rule, mode, sources in slots:
                 parent = parents[i]
                 if type(parent) is Node:
                     if parent.number < floor:
                         continue
                     target = parent.shape
+                    wanted = parent.dtype
                 else:
                     if targets is not None and id(parent) not in targets:
                         continue
-                    target = parent._data.shape
-                if plan.elementwise and target != shape:
-                    h = rule(Product((g,)), *fetch(node, kept, mode, sources))
+                    data = parent._data
+                    target = data.shape
+                    wanted = data.dtype
+                if elementwise and target != shape:
+                    if mode == ONE_KEPT:
+                        h = rule(Product((g,)), kept[sources])
+                    else:
+                        h = rule(Product((g,)), *fetch(node, kept, mode, sources))
                     h = unbroadcast(h, shape, target)
                 elif mode == ONLY_G:
                     h = rule(g)
@@ -191,41 +217,54 @@ def sweep(
                     h = rule(g, kept[sources])
                 else:
                     h = rule(g, *fetch(node, kept, mode, sources))
-                if h is None:
-                    continue
-                if parent.dtype is not dtype and parent.dtype != h.dtype:
-                    h = h.astype(parent.dtype)
+                if wanted is not dtype and wanted != h.dtype:
+                    h = h.astype(wanted)
                 if anomaly:
                     check_finite(node, h)
                 if type(parent) is Node:
-                    if parent.plan.op.multiple:
-                        into_tuple(parent, node, h, pending, heap)
-                        continue
-                    old = pending.get(parent)
-                    if old is None:
+                    if parent is upcoming:
+                        below, old = None, below
+                        below = accumulate(old, h)
+                        del old
+                    elif parent in pending:
+                        if parent.plan.op.multiple:
+                            into_tuple(parent, node, h, pending)
+                        else:
+                            old = pending[parent]
+                            pending[parent] = None  # so that accumulate can tell who holds the array
+                            pending[parent] = accumulate(old, h)
+                            del old
+                    elif parent.plan.op.multiple:
+                        into_tuple(parent, node, h, pending)
+                        heappush(heap, (-parent.number, parent))
+                    elif upcoming is None:
+                        upcoming = parent
+                        below = h
+                    else:
                         pending[parent] = h
                         heappush(heap, (-parent.number, parent))
-                    else:
-                        pending[parent] = None  # so that accumulate can tell who holds the array
-                        pending[parent] = accumulate(old, h)
-                        del old
                 else:
                     key = id(parent)
-                    seen = found.get(key)
-                    if seen is None:
-                        found[key] = (parent, h)
+                    if key in sums:
+                        old = sums[key]
+                        sums[key] = None
+                        sums[key] = accumulate(old, h)
+                        del old
                     else:
-                        old = seen[1]
-                        found[key] = seen = (parent, None)
-                        found[key] = (parent, accumulate(old, h))
-                        del old, seen
+                        sums[key] = h
+                        owners[key] = parent
                 h = None
-            g = None
+            g = below
             if not retain:
                 node.kept = None
     finally:
         if token is not None:
             STATE.reset(token)
+    found = {}
+    while sums:
+        key, total = sums.popitem()
+        found[key] = (owners[key], total)
+        del total
     return found
 
 
@@ -233,8 +272,10 @@ def fetch(node: Node, kept: tuple[Any, ...], mode: int, sources: Any) -> list[An
     """The arguments of a rule after `g`."""
     if mode == ONE_KEPT:
         return [kept[sources]]
-    if mode != GENERAL:
-        return [kept[j] for j in sources]
+    if mode == TWO_KEPT:
+        return [kept[sources[0]], kept[sources[1]]]
+    if mode == ONLY_G:
+        return []
     out: list[Any] = []
     for kind, source in sources:
         if kind == "kept":
@@ -270,27 +311,30 @@ def joint_slots(plan: Any, node: Node, g: Any, kept: tuple[Any, ...]) -> list[tu
     return [(i, answer(h), ONLY_G, None) for i, h in enumerate(answers) if plan.mask >> i & 1 and h is not None]
 
 
-def into_tuple(parent: Node, node: Node, h: Any, pending: dict[Node, Any], heap: list[tuple[int, Node]]) -> None:
+def into_tuple(parent: Node, node: Node, h: Any, pending: dict[Node, Any]) -> None:
     """Adds the cotangent of one output to those of an operator with several."""
-    parts = pending.get(parent)
-    if parts is None:
-        parts = pending[parent] = {}
-        heappush(heap, (-parent.number, parent))
+    parts = pending.setdefault(parent, {})
     assert node.statics is not None
     index = node.statics["index"]
     parts[index] = h if index not in parts else parts[index] + h
 
 
 def accumulate(old: Any, new: Any) -> Any:
-    """old + new, into one of the two arrays where nobody else holds it."""
-    if type(old) is np.ndarray and type(new) is np.ndarray and old.nbytes >= _IN_PLACE_BYTES:
+    """Old + new, into one of the two arrays where nobody else holds it."""
+    if type(old) is np.ndarray and old.nbytes >= _IN_PLACE_BYTES and type(new) is np.ndarray:
         if old.dtype == new.dtype:
-            if sys.getrefcount(old) <= _HELD and old.flags.owndata and np.broadcast_shapes(old.shape, new.shape) == old.shape:
+            if sys.getrefcount(old) <= _HELD and old.flags.owndata and fits(new.shape, old.shape):
                 return np.add(old, new, out=old)
-            if sys.getrefcount(new) <= _HELD and new.flags.owndata and old.shape == new.shape:
+            if old.shape == new.shape and sys.getrefcount(new) <= _HELD and new.flags.owndata:
                 return np.add(old, new, out=new)
         return old + new
     return old + new
+
+
+@lru_cache(maxsize=4096)
+def fits(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether `small` broadcasts to `large`."""
+    return small == large or np.broadcast_shapes(small, large) == large
 
 
 def _held() -> int:
@@ -358,8 +402,10 @@ def changed(node: Node, operand: int, version: Any) -> VersionError:
     what = "output" if operand < 0 else f"operand {node.op.parameters[operand] if not node.op.variadic else operand!r}"
     source = f" (recorded at {node.extra.source})" if node.extra is not None and node.extra.source else ""
     return VersionError(
-        f"backward: the {what} of {node.op.name}, shape {node.shape}{source}, must still have the value that its gradient rule "
-        f"kept, but {version.writer} changed it afterwards; write into a copy, or call backward first. {where('backward')}"
+        f"backward: the {what} of {node.op.name}, shape {node.shape}{source}, must still have the value that its "
+        f"gradient rule "
+        f"kept, but {version.writer} changed it afterwards; write into a copy, or call backward first. "
+        f"{where('backward')}"
     )
 
 
@@ -370,7 +416,9 @@ def check_finite(node: Node, h: Any) -> None:
 
         source = node.extra.source if node.extra is not None else None
         raise NonFiniteError(
-            f"{node.op.name} (backward): gradients must be finite in anomaly mode, got {describe_non_finite(data)} in a gradient "
-            f"of shape {data.shape}; the operation was recorded at {source or 'an unknown line (outside anomaly mode)'}. "
+            f"{node.op.name} (backward): gradients must be finite in anomaly mode, got "
+            f"{describe_non_finite(data)} in a gradient "
+            f"of shape {data.shape}; the operation was recorded at "
+            f"{source or 'an unknown line (outside anomaly mode)'}. "
             f"{where(node.op.name)}"
         )

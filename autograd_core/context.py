@@ -6,7 +6,7 @@ Threads and async tasks each see their own record, and an operation asks for it 
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = ["State", "anomaly_mode", "enable_grad", "is_grad_enabled", "keep_values", "no_grad"]
 
@@ -59,7 +59,7 @@ current = STATE.get
 class _Switch:
     """A context manager, and decorator, that changes fields of the state inside its block."""
 
-    _changes: dict[str, Any] = {}
+    _changes: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         self._tokens: list[Token[State]] = []
@@ -84,13 +84,13 @@ class _Switch:
 class no_grad(_Switch):
     """Operations inside the block are not recorded."""
 
-    _changes = {"record": False}
+    _changes: ClassVar[dict[str, Any]] = {"record": False}
 
 
 class enable_grad(_Switch):
     """Operations inside the block are recorded, also within `no_grad`."""
 
-    _changes = {"record": True}
+    _changes: ClassVar[dict[str, Any]] = {"record": True}
 
 
 class anomaly_mode(_Switch):
@@ -99,19 +99,19 @@ class anomaly_mode(_Switch):
     Forward values are checked as they are computed, gradients as they are propagated. It costs a pass over every array.
     """
 
-    _changes = {"anomaly": True}
+    _changes: ClassVar[dict[str, Any]] = {"anomaly": True}
 
 
 class keep_values(_Switch):
     """Values and source lines of the operations inside the block are kept for drawing."""
 
-    _changes = {"keep": True}
+    _changes: ClassVar[dict[str, Any]] = {"keep": True}
 
 
 class replaying(_Switch):
     """A checkpoint's recomputation: recorded, but without side effects on running statistics."""
 
-    _changes = {"record": True, "replaying": True}
+    _changes: ClassVar[dict[str, Any]] = {"record": True, "replaying": True}
 
 
 def is_grad_enabled() -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import apply, binary, unary
+from .engine import unary
 from .errors import NoRuleError, ShapeError, where
 from .methods import power
 from .operator import registry
@@ -18,8 +18,15 @@ from .unbroadcast import Product
 
 __all__: list[str] = []
 
-_REDUCE = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all", np.logical_or: "any",
-           np.logaddexp: "logsumexp"}  # fmt: skip
+_REDUCE = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.logical_and: "all",
+    np.logical_or: "any",
+    np.logaddexp: "logsumexp",
+}
 _INSTEAD = {
     "array": "np.stack or np.concatenate",
     "full": "np.broadcast_to(t, shape)",
@@ -32,15 +39,7 @@ _INSTEAD = {
 
 def _fast(op: Any) -> Any:
     """The quickest way to call an elementwise operator from a ufunc."""
-    if len(op.parameters) == 1:
-        return unary(op)
-    forward, reflected = binary(op, op.function), binary(op, op.function, reflected=True)
-
-    def call(a: Any, b: Any) -> Any:
-        out = forward(a, b) if isinstance(a, Tensor) else reflected(b, a)
-        return apply(op, (a, b), {}) if out is NotImplemented else out
-
-    return call
+    return unary(op) if len(op.parameters) == 1 else op
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -57,19 +56,23 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
             return _array_ufunc(self, ufunc, method, *inputs, **kwargs)
     if kwargs.get("out") is not None:
         raise NoRuleError(
-            f"{ufunc.__name__}: out= must be left out with Tensors, since the result must be recorded; got out= (or an in-place "
+            f"{ufunc.__name__}: out= must be left out with Tensors, since the result must be recorded; got out= "
+            f"(or an in-place "
             f"operator on an array); write a = a {ufunc.__name__} t, or a Tensor on the left. {where(ufunc.__name__)}"
         )
     if method == "reduce" and ufunc in _REDUCE:
         kwargs.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
-        return registry.operators[_REDUCE[ufunc]](inputs[0], **{k: v for k, v in kwargs.items() if v is not np._NoValue})
+        return registry.operators[_REDUCE[ufunc]](
+            inputs[0], **{k: v for k, v in kwargs.items() if v is not np._NoValue}
+        )
     if call is not None and method == "__call__":
         if kwargs.keys() == {"dtype"}:
             return call(*inputs).astype(kwargs["dtype"])
         if kwargs.get("where", True) is True and kwargs.keys() <= {"where", "casting", "order", "subok"}:
             return call(*inputs)
         raise NoRuleError(
-            f"{ufunc.__name__}: keyword arguments of ufuncs must be left out with Tensors, got {sorted(kwargs)}; use np.where or "
+            f"{ufunc.__name__}: keyword arguments of ufuncs must be left out with Tensors, got {sorted(kwargs)}; "
+            f"use np.where or "
             f".astype around it. {where(ufunc.__name__)}"
         )
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -80,7 +83,8 @@ def no_rule(name: str) -> NoRuleError:
     """The refusal of a function that would drop the gradient."""
     instead = _INSTEAD.get(name, "functions that have one (autograd_core.registry.operators lists them)")
     return NoRuleError(
-        f"{name}: a NumPy function must have a gradient rule to take Tensors, and {name} has none; compose it of {instead}, "
+        f"{name}: a NumPy function must have a gradient rule to take Tensors, and {name} has none; compose it of "
+        f"{instead}, "
         f"declare it with @autograd_core.op, or pass t.detach().numpy(). {where(name)}"
     )
 
@@ -93,7 +97,8 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
         raise no_rule(function.__name__)
     if kwargs.get("out") is not None:
         raise NoRuleError(
-            f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign the result "
+            f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign "
+            f"the result "
             f"instead. {where(function.__name__)}"
         )
     return call(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue and k != "out"})
@@ -118,7 +123,9 @@ def _size(a: Any, axis: int | None = None) -> int:
 
 
 def _like(function: Any) -> Any:
-    def make(prototype: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **options: Any) -> Tensor:
+    def make(
+        prototype: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **options: Any
+    ) -> Tensor:
         return Tensor(function(prototype.data, dtype=dtype, shape=shape))
 
     return make
@@ -137,10 +144,28 @@ def _on_values(function: Any) -> Any:
     return call
 
 
-for _function in (np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.allclose, np.array_equal, np.isclose, np.argsort,
-                  np.shares_memory, np.may_share_memory, np.nonzero, np.flatnonzero, np.isin, np.unravel_index,
-                  np.array_repr, np.array_str, np.array2string, np.min_scalar_type):  # fmt: skip
-    registry.functions[_function] = _on_values(_function)
+_VALUE_FUNCTIONS: tuple[Any, ...] = (
+    np.result_type,
+    np.can_cast,
+    np.iscomplexobj,
+    np.isrealobj,
+    np.allclose,
+    np.array_equal,
+    np.isclose,
+    np.argsort,
+    np.shares_memory,
+    np.may_share_memory,
+    np.nonzero,
+    np.flatnonzero,
+    np.isin,
+    np.unravel_index,
+    np.array_repr,
+    np.array_str,
+    np.array2string,
+    np.min_scalar_type,
+)
+for _on in _VALUE_FUNCTIONS:
+    registry.functions[_on] = _on_values(_on)
 
 
 @registry.function(np.around, np.round)
@@ -167,7 +192,7 @@ def _hstack(tup: Any) -> Any:
 
 
 @registry.function(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) != 1):
         raise no_rule(f"linalg.norm(ord={ord!r})")
     total = np.sum(x * x, axis=axis, keepdims=keepdims)

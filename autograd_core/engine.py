@@ -60,9 +60,15 @@ def watch(node: Node | None, op: Operator, out: Any, state: State) -> None:
     """What anomaly mode checks and `keep_values` keeps; not on the hot path."""
     from .errors import user_line
 
-    if state.anomaly and getattr(out, "dtype", None) is not None and out.dtype.kind in _FLOATING and not np.all(np.isfinite(out)):
+    if (
+        state.anomaly
+        and getattr(out, "dtype", None) is not None
+        and out.dtype.kind in _FLOATING
+        and not np.all(np.isfinite(out))
+    ):
         raise NonFiniteError(
-            f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(out)} in an output of shape {out.shape}; "
+            f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(out)} in an output of "
+            f"shape {out.shape}; "
             f"look at its operands. {where(op.name)}"
         )
     if node is not None:
@@ -90,7 +96,9 @@ def failure(op: Operator, error: Exception, operands: tuple[Any, ...]) -> Except
             kind = _IndexShapeError
         return kind(f"{op.name}: the operands must fit together, {place}: {error}; {fix}. {where(op.name)}")
     if isinstance(error, TypeError):
-        return DTypeError(f"{op.name}: the operands must have types that NumPy accepts, {place}: {error}. {where(op.name)}")
+        return DTypeError(
+            f"{op.name}: the operands must have types that NumPy accepts, {place}: {error}. {where(op.name)}"
+        )
     return error
 
 
@@ -105,14 +113,17 @@ def bind(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
     """The operator's arguments by name, defaults filled in."""
     names = op.positional
     if len(args) > len(names):
-        raise TypeError(f"{op.name}: takes at most {len(names)} positional arguments {names}, got {len(args)}. {where(op.name)}")
+        raise TypeError(
+            f"{op.name}: takes at most {len(names)} positional arguments {names}, got {len(args)}. {where(op.name)}"
+        )
     bound = dict(zip(names, args, strict=False))
     for name, value in kwargs.items():
         if name in bound or not (name in op.parameters or name in op.statics or name == op.variadic):
             if value is None or value is np._NoValue:
                 continue  # NumPy's dispatcher passes on arguments at their defaults
             raise DTypeError(
-                f"{op.name}: the arguments must be among {tuple(names)} and keywords {op.statics}, got {name}={value!r}; "
+                f"{op.name}: the arguments must be among {tuple(names)} and keywords {op.statics}, got "
+                f"{name}={value!r}; "
                 f"compute it without that argument. {where(op.name)}"
             )
         bound[name] = value
@@ -124,13 +135,13 @@ def bind(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
     return bound
 
 
-def unwrap(x: Any) -> Any:
+def unwrap(x: Any, by: str) -> Any:
     """The array of an operand; Python numbers stay numbers, so that they do not decide the dtype."""
     if isinstance(x, Tensor):
         return x._data
     if x is None or type(x) in _NUMBERS or type(x) is bool or type(x) is complex:
         return x
-    return as_array(x)
+    return as_array(x, by)
 
 
 def unwrap_static(x: Any) -> Any:
@@ -161,7 +172,7 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         operands = tuple(bound.pop(op.variadic))
     else:
         operands = tuple(bound.pop(name) for name in op.parameters)
-    datas = tuple(unwrap(x) for x in operands)
+    datas = tuple(unwrap(x, op.name) for x in operands)
     statics = {name: unwrap_static(value) for name, value in bound.items()}
     try:
         out = compute(op, datas, statics)
@@ -230,6 +241,8 @@ def pick(node: Node | None, index: int, out: Any, state: State) -> Tensor:
 
 def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
     """The Python operator method of an elementwise operator of two operands."""
+    if not op.differentiable:
+        return _comparison(op, reflected)
 
     def plans() -> tuple[Any, ...]:
         op.binary_plans = (None, op.plan(1), op.plan(2), op.plan(3), op.plan(1, 2, 2), op.plan(2, 2, 1))
@@ -315,6 +328,19 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
     return method
 
 
+def _comparison(op: Operator, reflected: bool) -> Any:
+    """The method of an operator whose result is boolean: not recorded."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        if not (isinstance(other, Tensor) or is_operand(other)):
+            return NotImplemented
+        return apply(op, (other, self) if reflected else (self, other), {})
+
+    method.__name__ = f"__{op.name}__"
+    method.__doc__ = op.__doc__
+    return method
+
+
 def unary(op: Operator) -> Any:
     """A one-operand elementwise operator applied to a Tensor."""
     compute = op.function
@@ -338,6 +364,58 @@ def unary(op: Operator) -> Any:
         if state.watch:
             watch(node, op, out, state)
         return result(out, node)
+
+    method.__name__ = op.name
+    method.__doc__ = op.__doc__
+    return method
+
+
+def single(op: Operator) -> Any:
+    """An operator of one operand and static arguments, such as a reduction, applied to a Tensor."""
+    function = op.function
+    defaults = dict(op.defaults)
+    required = [n for n in op.statics if n not in defaults]
+    names = op.positional[1:]
+    aliases = op.kind in ("view", "gather")
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        statics = defaults
+        if args or kwargs:
+            statics = dict(defaults)
+            for name, value in zip(names, args, strict=False):
+                statics[name] = unwrap_static(value)
+            for name, value in kwargs.items():
+                statics[name] = unwrap_static(value)
+            if (
+                len(args) > len(names)
+                or len(statics) != len(op.statics)
+                or (args and kwargs and len(args) + len(kwargs) != len({*names[: len(args)], *kwargs}))
+            ):
+                return apply(op, (self, *args), kwargs)  # arguments at NumPy's defaults, or an error
+        elif required:
+            return apply(op, (self,), {})
+        a = self._data
+        try:
+            out = function(a, **statics)
+        except Exception as error:
+            raise failure(op, error, (self,)) from error
+        state = current()
+        na: Any = self._node
+        if na is None and self._leaf:
+            na = self
+        node = None
+        if na is not None and state.record and op.differentiable:
+            plan = op.plan(1)
+            kept = tuple([a if i == 0 else out for i in plan.keep])
+            node = record(plan, (na,), kept, out, statics, state)
+        if state.watch:
+            watch(node, op, out, state)
+        t = result(out, node)
+        if aliases and type(out) is np.ndarray and out.base is not None:
+            from .views import register_view
+
+            register_view(self, t, op, statics, a)
+        return t
 
     method.__name__ = op.name
     method.__doc__ = op.__doc__

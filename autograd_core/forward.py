@@ -1,7 +1,9 @@
 """Forward mode: a second reader of the tape, in the order of recording.
 
-An elementwise VJP is its own JVP, since its Jacobian is diagonal. A linear operator's JVP is the operator. Any other VJP is linear
-in its cotangent, so that its own transpose is the JVP: the rule is recorded with a cotangent of zeros and differentiated.
+An elementwise VJP is its own JVP, since its Jacobian is diagonal. A linear operator's JVP is the operator. Any other
+VJP is linear
+in its cotangent, so that its own transpose is the JVP: the rule is recorded with a cotangent of zeros and
+differentiated.
 """
 
 from __future__ import annotations
@@ -77,7 +79,10 @@ def tangent_of(node: Node, known: dict[int, Any], create: bool) -> Any:
         return None
     kept = node.kept
     if kept is None:
-        raise GraphError(f"jvp: the graph must still keep its arrays, but {op.name} has been freed by a backward pass. {where('jvp')}")
+        raise GraphError(
+            f"jvp: the graph must still keep its arrays, but {op.name} has been freed by a backward pass. "
+            f"{where('jvp')}"
+        )
     if create:
         kept = as_tensors(node, kept)
     token = STATE.set(current().but(record=create))

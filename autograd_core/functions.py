@@ -26,7 +26,9 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = np.float64) -> Tensor:
     """
     array = as_array(indices)
     if array.dtype.kind not in "iu":
-        raise DTypeError(f"one_hot: indices must be integers, got dtype {array.dtype}; convert with .astype(int). {where('one_hot')}")
+        raise DTypeError(
+            f"one_hot: indices must be integers, got dtype {array.dtype}; convert with .astype(int). {where('one_hot')}"
+        )
     if array.size and not 0 <= array.min() <= array.max() < num_classes:
         raise ArgumentError(
             f"one_hot: indices must be in [0, {num_classes}), got values from {array.min()} to {array.max()}; "
@@ -38,7 +40,8 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = np.float64) -> Tensor:
 def tag(t: Any, name: str) -> Any:
     """Names an intermediate value, so that drawings show it and `compare` can judge claims about it.
 
-    Arrays pass through unchanged; a tensor gets a Node of its own that carries the name. Inside `compare` a tag is where the
+    Arrays pass through unchanged; a tensor gets a Node of its own that carries the name. Inside `compare` a tag is
+    where the
     computation is cut and perturbed.
     """
     from .compare.tagging import tag as scoped

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import apply, binary, is_operand, unary
+from .engine import binary, is_operand, single, unary
 from .operator import registry
 from .ops import contractions, indexing, shape
 from .ops import reductions as r
@@ -30,15 +30,23 @@ _BINARY = {
     "mod": python.mod,
 }
 _OPERATOR = {"sub": "subtract", "mul": "multiply", "truediv": "divide", "mod": "remainder", "add": "add"}
-_COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
-                "and": "bitwise_and", "or": "bitwise_or"}  # fmt: skip
+_COMPARISONS = {
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "eq": "equal",
+    "ne": "not_equal",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+}
 
 _power = binary(_ops["power"], python.pow)
 _rpower = binary(_ops["power"], python.pow, reflected=True)
 
 
 def power(a: Any, b: Any) -> Any:
-    """a ** b; a number as exponent or base is a static argument, and the commonest exponents have operators of their own."""
+    """Power; a number as exponent or base is a static argument, and the commonest have operators of their own."""
     if isinstance(b, int | float) and not isinstance(b, bool) and isinstance(a, Tensor):
         if b == 2:
             return _square(a)
@@ -51,6 +59,8 @@ def power(a: Any, b: Any) -> Any:
 
 
 def _pow(self: Tensor, other: Any) -> Any:
+    if type(other) is int and other == 2:
+        return _square(self)
     return power(self, other) if isinstance(other, Tensor) or is_operand(other) else NotImplemented
 
 
@@ -58,15 +68,9 @@ def _rpow(self: Tensor, other: Any) -> Any:
     return power(other, self) if is_operand(other) else NotImplemented
 
 
-def _method(op: Any, first: int) -> Any:
+def _method(op: Any) -> Any:
     """A method from an operator: the tensor is its first argument, the others as in `ndarray`'s method."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return apply(op, (self, *args), kwargs)
-
-    method.__name__ = op.name
-    method.__doc__ = op.__doc__
-    return method
+    return single(op)
 
 
 def _shape_arguments(args: tuple[Any, ...]) -> Any:
@@ -81,7 +85,11 @@ def attach() -> None:
         setattr(cls, f"__{python_name}__", binary(op, compute))
         setattr(cls, f"__r{python_name}__", binary(op, compute, reflected=True))
     for python_name, name in _COMPARISONS.items():
-        setattr(cls, f"__{python_name}__", binary(_ops[name], getattr(python, f"{python_name}_" if python_name in ("and", "or") else python_name)))
+        setattr(
+            cls,
+            f"__{python_name}__",
+            binary(_ops[name], getattr(python, f"{python_name}_" if python_name in ("and", "or") else python_name)),
+        )
     for symbol, name in (("+=", "add"), ("-=", "subtract"), ("*=", "multiply"), ("/=", "divide")):
         short = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv"}[name]
         setattr(cls, f"__i{short}__", in_place(symbol, getattr(cls, f"__{short}__")))
@@ -93,14 +101,30 @@ def attach() -> None:
     cls.__pos__ = unary(_ops["positive"])
     cls.__abs__ = unary(_ops["absolute"])
     cls.__invert__ = unary(_ops["invert"])
-    cls.__getitem__ = lambda self, index: indexing.getitem(self, index=index)
+    cls.__getitem__ = single(_ops["getitem"])
     cls.__setitem__ = _setitem
     for op in _ops.values():
         if op.kind == "elementwise" and len(op.parameters) == 1 and not op.statics and not hasattr(cls, op.name):
             setattr(cls, op.name, unary(op))
-    for op in (r.sum, r.mean, r.var, r.std, r.max, r.min, r.prod, r.logsumexp, r.cumsum, r.argmax, r.argmin, r.any, r.all,
-               shape.swapaxes, shape.squeeze, _ops["clip"]):  # fmt: skip
-        setattr(cls, op.name, _method(op, 1))
+    for op in (
+        r.sum,
+        r.mean,
+        r.var,
+        r.std,
+        r.max,
+        r.min,
+        r.prod,
+        r.logsumexp,
+        r.cumsum,
+        r.argmax,
+        r.argmin,
+        r.any,
+        r.all,
+        shape.swapaxes,
+        shape.squeeze,
+        _ops["clip"],
+    ):
+        setattr(cls, op.name, _method(op))
     cls.T = property(lambda self: shape.transpose(self))
     cls.reshape = lambda self, *args: shape.reshape(self, _shape_arguments(args))
     cls.transpose = lambda self, *args: shape.transpose(self, _shape_arguments(args) if args else None)

@@ -1,10 +1,10 @@
-"""The declaration of an operator, and the registry that everything else reads.
+r"""The declaration of an operator, and the registry that everything else reads.
 
 An operator is one block in one file of `autograd_core/ops/`::
 
-    @op("elementwise", numpy=np.tanh, latex=r"\\tanh {a}", derivative={"a": r"1 - {out}^2"}, samples=unary(-2, 2))
+    @op("elementwise", numpy=np.tanh, latex=r"\tanh {a}", derivative={"a": r"1 - {out}^2"}, samples=unary(-2, 2))
     def tanh(a):
-        \"\"\"Hyperbolic tangent, tanh(a).\"\"\"
+        '''Hyperbolic tangent, tanh(a).'''
         return np.tanh(a)
 
     tanh.vjp(a=lambda g, out: g * (1 - out * out))
@@ -132,13 +132,15 @@ class Plan:
                 sources.append(("static", name))
             else:
                 raise ArgumentError(
-                    f"{self.op.name}: a rule's parameters must be g, out, an operand, <operand>_shape or a static argument; "
+                    f"{self.op.name}: a rule's parameters must be g, out, an operand, <operand>_shape or a static "
+                    f"argument; "
                     f"got {name!r}; the operator has {names} and {tuple(self.op.statics)}"
                 )
         return tuple(sources)
 
 
 def rule_parameters(rule: Any) -> tuple[str, ...]:
+    """The names of a rule's parameters, `g` first."""
     code = rule.__code__
     return tuple(code.co_varnames[: code.co_argcount])
 
@@ -149,7 +151,9 @@ class Operator:
     def __init__(self, function: Any, kind: str, **options: Any) -> None:
         code = function.__code__
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        defaults = dict(zip(reversed(code.co_varnames[: code.co_argcount]), reversed(function.__defaults__ or ()), strict=False))
+        defaults = dict(
+            zip(reversed(code.co_varnames[: code.co_argcount]), reversed(function.__defaults__ or ()), strict=False)
+        )
         defaults |= function.__kwdefaults__ or {}
         self.function = function
         self.name: str = options["name"] or function.__name__
@@ -176,6 +180,7 @@ class Operator:
         self.special: str | None = options["special"]
         self.rules: dict[str, Any] = {}
         self.joint: Any = None
+        self._fast: Any = None
         self._plans: dict[tuple[int, int, int], Plan] = {}
         self.binary_plans: tuple[Any, ...] = ()  # filled at first use: by mask, then with a number right or left
 
@@ -206,9 +211,46 @@ class Operator:
         return plan
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from .engine import apply
+        """Applies it, with the arguments of the function that it was made from."""
+        fast = self._fast
+        if fast is None:
+            fast = self._fast = self._quickest()
+        return fast(*args, **kwargs)
 
-        return apply(self, args, kwargs)
+    def _quickest(self) -> Any:
+        """The leanest way to call this operator; `engine.apply` serves all."""
+        from .engine import apply, binary, single, unary
+        from .tensor import Tensor
+
+        simple = not self.variadic and not self.multiple
+        if not simple or len(self.parameters) > 2 or (len(self.parameters) == 2 and self.statics):
+            return lambda *args, **kwargs: apply(self, args, kwargs)
+        if len(self.parameters) == 2:
+            forward, reflected = binary(self, self.function), binary(self, self.function, reflected=True)
+
+            def call(*args: Any, **kwargs: Any) -> Any:
+                if len(args) != 2 or kwargs:
+                    return apply(self, args, kwargs)
+                a, b = args
+                out = (
+                    forward(a, b)
+                    if isinstance(a, Tensor)
+                    else reflected(b, a)
+                    if isinstance(b, Tensor)
+                    else NotImplemented
+                )
+                return apply(self, args, kwargs) if out is NotImplemented else out
+
+            return call
+        method = single(self) if self.statics or self.kind == "view" else unary(self)
+        first = self.parameters[0] == (self.positional[0] if self.positional else None)
+
+        def call_one(*args: Any, **kwargs: Any) -> Any:
+            if first and args and isinstance(args[0], Tensor) and (self.statics or not kwargs):
+                return method(*args, **kwargs)
+            return apply(self, args, kwargs)
+
+        return call_one
 
     def __repr__(self) -> str:
         return f"<operator {self.name}: {self.kind}>"
@@ -241,8 +283,10 @@ def op(
         special: the name of a `scipy.special` ufunc that means it.
         name: the operator's name, the function's by default.
         symbol: short label for drawings.
-        latex: formula with operands in braces; `derivative` gives the local derivative by operand.
-        samples: inputs of the generated tests; `bad` inputs with the errors that they must raise.
+        latex: formula with operands in braces.
+        derivative: the local derivative as LaTeX, by operand.
+        samples: inputs of the generated tests.
+        bad: inputs with the errors that they must raise.
         linear: "jointly" (the operator itself maps tangents) or "each" (linear in every single operand).
         analytic: complex step may be used on it.
         operands: the differentiable parameters, by default those without a default value.

@@ -13,7 +13,18 @@ import numpy as np
 
 from .errors import ArgumentError, where
 
-__all__ = ["bernoulli", "fork", "generator", "get_state", "integers", "normal", "permutation", "seed", "set_state", "uniform"]
+__all__ = [
+    "bernoulli",
+    "fork",
+    "generator",
+    "get_state",
+    "integers",
+    "normal",
+    "permutation",
+    "seed",
+    "set_state",
+    "uniform",
+]
 
 _GENERATOR: ContextVar[np.random.Generator | None] = ContextVar("autograd_core_random", default=None)
 
@@ -39,7 +50,9 @@ def seed(n: int) -> None:
         ArgumentError: `n` is not a non-negative integer.
     """
     if not isinstance(n, int | np.integer) or n < 0:
-        raise ArgumentError(f"random.seed: the seed must be a non-negative integer, got {n!r}; e.g. seed(0). {where('seed')}")
+        raise ArgumentError(
+            f"random.seed: the seed must be a non-negative integer, got {n!r}; e.g. seed(0). {where('seed')}"
+        )
     _GENERATOR.set(fork(int(n)))
 
 
@@ -54,7 +67,10 @@ def set_state(state: dict[str, Any]) -> None:
     try:
         fresh.bit_generator.state = state
     except (TypeError, ValueError, KeyError) as error:
-        raise ArgumentError(f"random.set_state: the state must come from get_state(), got {type(state).__name__}: {error}. {where('set_state')}") from error
+        raise ArgumentError(
+            f"random.set_state: the state must come from get_state(), got {type(state).__name__}: {error}. "
+            f"{where('set_state')}"
+        ) from error
     _GENERATOR.set(fresh)
 
 
@@ -79,7 +95,9 @@ def bernoulli(p: float, size: Any = None, dtype: Any = np.float64) -> Any:
         ArgumentError: p is outside [0, 1].
     """
     if not 0 <= p <= 1:
-        raise ArgumentError(f"random.bernoulli: p must be in [0, 1], got {p}; it is a probability. {where('bernoulli')}")
+        raise ArgumentError(
+            f"random.bernoulli: p must be in [0, 1], got {p}; it is a probability. {where('bernoulli')}"
+        )
     return _cast(generator().random(size) < p, dtype)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Tensor", "tensor"]
 _DEFAULTS = {"_grad": None, "_name": None, "version": None, "_view": None, "_hooks": None}
 
 
-def as_array(data: Any) -> Any:
+def as_array(data: Any, by: str = "tensor") -> Any:
     """`data` itself if it is an array that speaks NumPy's protocols, otherwise NumPy's array of it."""
     if isinstance(data, np.ndarray | np.generic):
         return data
@@ -30,12 +30,16 @@ def as_array(data: Any) -> Any:
         return data
     if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
         raise GraphError(
-            "tensor: data must be numbers, a sequence of Tensors would leave the graph; "
-            f"use np.stack(tensors) or np.concatenate(tensors). {where('tensor')}"
+            f"{by}: data must be numbers, a sequence of Tensors would leave the graph; "
+            f"use np.stack(tensors) or np.concatenate(tensors). {where(by)}"
         )
     array = np.asarray(data)
     if array.dtype.kind not in "fiubc":
-        raise DTypeError(f"tensor: data must be numeric, got dtype {array.dtype} from {type(data).__name__}. {where('tensor')}")
+        raise DTypeError(
+            f"{by}: data must be numeric, got dtype {array.dtype} from {type(data).__name__}; convert them to "
+            f"numbers first. "
+            f"{where(by)}"
+        )
     return array[()] if array.ndim == 0 else array
 
 
@@ -52,7 +56,8 @@ class Tensor:
         DTypeError: `requires_grad` with an integer or boolean dtype, or data that are not numeric.
     """
 
-    # A 0-d value is held as a NumPy scalar (arithmetic on it costs a sixth of that on a 0-d array) until `.data` is asked
+    # A 0-d value is held as a NumPy scalar (arithmetic on it costs a sixth of that on a 0-d array) until `.data` is
+    # asked
     # for. Slots in _DEFAULTS are left unset by the hot path and answered by __getattr__.
     __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
     __hash__ = object.__hash__
@@ -63,6 +68,7 @@ class Tensor:
     _grad: Tensor | None
     _name: str | None
     version: Storage | None
+    _hooks: Any
     _view: Any  # (base Tensor, path of view operators from it) for a view
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None) -> None:
@@ -73,6 +79,7 @@ class Tensor:
         self._node = None
         self._leaf = False
         self._grad = None
+        self._hooks = None
         self.version = None
         if name is not None:
             self._name = name
@@ -100,7 +107,8 @@ class Tensor:
         array = as_array(value)
         if self.requires_grad and array.dtype.kind not in "fc":
             raise DTypeError(
-                f"data: a tensor that requires a gradient must be floating, got {array.dtype}; convert with .astype(float). "
+                f"data: a tensor that requires a gradient must be floating, got {array.dtype}; convert with "
+                f".astype(float). "
                 f"{where('data')}"
             )
         self._data = array
@@ -119,18 +127,22 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
         return self._data.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Data type of the elements."""
         return self._data.dtype  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return self._data.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return self._data.size  # type: ignore[no-any-return]
 
     @property
@@ -148,7 +160,9 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError(f"len: the tensor must have at least one axis, got a 0-d tensor; use .item(). {where('len')}")
+            raise ShapeError(
+                f"len: the tensor must have at least one axis, got a 0-d tensor; use .item(). {where('len')}"
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -171,7 +185,8 @@ class Tensor:
 
     def _leaves_graph(self, by: str) -> GraphError:
         return GraphError(
-            f"{by}: only a tensor that needs no gradient may become a plain value, got one of shape {self.shape} in the graph; "
+            f"{by}: only a tensor that needs no gradient may become a plain value, got one of shape {self.shape} "
+            f"in the graph; "
             f"use .item() for a number or .detach() for an array. {where(by)}"
         )
 
@@ -213,6 +228,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """Whether operations on it are recorded; can be set on leaves of a floating dtype."""
         return self._leaf or self._node is not None
 
     @requires_grad.setter
@@ -226,7 +242,8 @@ class Tensor:
             )
         if value and self._data.dtype.kind != "f":
             raise DTypeError(
-                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} of shape "
+                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} "
+                f"of shape "
                 f"{self.shape}; convert with dtype=float. {where('tensor')}"
             )
         self._leaf = bool(value)
@@ -250,7 +267,8 @@ class Tensor:
         gradient = value if isinstance(value, Tensor) else Tensor(value)
         if gradient.shape != self.shape:
             raise ShapeError(
-                f"grad: a gradient must have its tensor's shape {self.shape}, got {gradient.shape}; assign None to clear it. "
+                f"grad: a gradient must have its tensor's shape {self.shape}, got {gradient.shape}; assign None "
+                f"to clear it. "
                 f"{where('grad')}"
             )
         self._grad = gradient
@@ -296,7 +314,9 @@ class Tensor:
         elif self._leaf:
             hooks = self._hooks = self._hooks if self._hooks is not None else {}
         else:
-            raise GraphError(f"register_hook: the tensor must need a gradient, got a constant. {where('register_hook')}")
+            raise GraphError(
+                f"register_hook: the tensor must need a gradient, got a constant. {where('register_hook')}"
+            )
         key = max(hooks, default=0) + 1
         hooks[key] = hook
         return lambda: hooks.pop(key, None) and None

@@ -1,6 +1,7 @@
 """Functions of functions: grad, vjp, jvp, jacobian, hessian, hvp and checkpoint.
 
-They give arrays for arrays and Tensors for Tensors, never touch `.grad`, and nest: each call differentiates with respect to
+They give arrays for arrays and Tensors for Tensors, never touch `.grad`, and nest: each call differentiates with
+respect to
 fresh entries of the tape, so that an inner derivative does not see an outer variable.
 """
 
@@ -26,7 +27,9 @@ __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and
 class _Traced:
     """A function's recorded call: its fresh inputs, its output and where its part of the tape begins."""
 
-    def __init__(self, name: str, f: Callable[..., Any], primals: Sequence[Any], argnums: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, name: str, f: Callable[..., Any], primals: Sequence[Any], argnums: Sequence[int] | None = None
+    ) -> None:
         self.name = name
         self.floor = next_number()
         wanted = range(len(primals)) if argnums is None else argnums
@@ -46,7 +49,8 @@ class _Traced:
         data = as_array(primal)
         if data.dtype.kind != "f":
             raise DTypeError(
-                f"{self.name}: an argument to differentiate must be floating, got argument {i} of dtype {data.dtype}; convert it with "
+                f"{self.name}: an argument to differentiate must be floating, got argument {i} of dtype "
+                f"{data.dtype}; convert it with "
                 f"float(...) or .astype(float). {where(self.name)}"
             )
         return Tensor(data, requires_grad=True)
@@ -61,7 +65,8 @@ class _Traced:
         out = self.output()
         if out.size != 1 or out.shape != ():
             raise GraphError(
-                f"{self.name}: the function must return a 0-d value, got shape {out.shape}; reduce it (np.sum) or use jacobian or vjp. "
+                f"{self.name}: the function must return a 0-d value, got shape {out.shape}; reduce it (np.sum) or "
+                f"use jacobian or vjp. "
                 f"{where(self.name)}"
             )
         return out
@@ -106,7 +111,10 @@ def _cotangent(traced: _Traced, given: Any, create: bool) -> Any:
     out = traced.output()
     array = given if isinstance(given, Tensor) else as_array(given)
     if array.shape != out.shape:
-        raise ShapeError(f"{traced.name}: a cotangent must have the output's shape {out.shape}, got {array.shape}. {where(traced.name)}")
+        raise ShapeError(
+            f"{traced.name}: a cotangent must have the output's shape {out.shape}, got {array.shape}. "
+            f"{where(traced.name)}"
+        )
     if array.dtype != out.dtype:
         array = array.astype(out.dtype)
     if create:
@@ -118,7 +126,9 @@ def _argnums(name: str, argnums: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for n in numbers:
         if not -len(args) <= n < len(args):
-            raise ArgumentError(f"{name}: argnums must name positional arguments, got {n} for a call with {len(args)}. {where(name)}")
+            raise ArgumentError(
+                f"{name}: argnums must name positional arguments, got {n} for a call with {len(args)}. {where(name)}"
+            )
     return tuple(n % len(args) for n in numbers)
 
 
@@ -155,7 +165,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """`f`'s value and the function that maps a cotangent of it to cotangents of the primals; it can be called repeatedly."""
+    """`f`'s value and the pullback, which maps a cotangent of it to cotangents of the primals."""
     traced = _Traced("vjp", f, primals)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -173,26 +183,34 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         ShapeError: a tangent has another shape than its primal.
     """
     if len(primals) != len(tangents):
-        raise ShapeError(f"jvp: there must be a tangent for each primal, got {len(primals)} and {len(tangents)}. {where('jvp')}")
+        raise ShapeError(
+            f"jvp: there must be a tangent for each primal, got {len(primals)} and {len(tangents)}. {where('jvp')}"
+        )
     traced = _Traced("jvp", f, primals)
     create = traced.nested or any(isinstance(t, Tensor) for t in tangents)
     seeds = {}
     for i, (t, v) in enumerate(zip(traced.inputs, tangents, strict=True)):
         v = v if isinstance(v, Tensor) else as_array(v)
         if v.shape != t.shape:
-            raise ShapeError(f"jvp: a tangent must have its primal's shape {t.shape}, got {v.shape} for argument {i}. {where('jvp')}")
+            raise ShapeError(
+                f"jvp: a tangent must have its primal's shape {t.shape}, got {v.shape} for argument {i}. {where('jvp')}"
+            )
         v = v if v.dtype == t.dtype else v.astype(t.dtype)
         seeds[id(entry_of(t))] = (v if isinstance(v, Tensor) else Tensor(v)) if create else v
     tangent = push(traced.output(), seeds, traced.floor)
     if tangent is None:
         tangent = np.zeros_like(traced.output().data)
     traced.nested = create
-    return traced.give(traced.output()), traced.give(np.asarray(tangent) if isinstance(tangent, np.generic) else tangent)
+    return traced.give(traced.output()), traced.give(
+        np.asarray(tangent) if isinstance(tangent, np.generic) else tangent
+    )
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """A function that returns the Jacobian of `f`, of shape output.shape + input.shape; row by row or column by column,
-    whichever are fewer."""
+    """A function that returns the Jacobian of `f`, of shape output.shape + input.shape.
+
+    It is computed row by row or column by column, whichever are fewer.
+    """
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = _argnums("jacobian", argnums, args)
@@ -255,7 +273,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], vectors: Sequence[Any]) -
 def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     """`f(*args)`, keeping only the arguments: backward computes it again.
 
-    Random draws are replayed with the same bits, and running statistics move once, in the first computation. Gradients reach the
+    Random draws are replayed with the same bits, and running statistics move once, in the first computation.
+    Gradients reach the
     arguments and every parameter or outer tensor that `f` uses.
     """
     from . import random
@@ -296,9 +315,21 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
 
 
 _CHECKPOINT: dict[str, Any] = dict(
-    name="checkpoint", variadic="operands", operands=None, symbol="checkpoint", latex="", derivative=None, samples=(), bad=(),
-    linear=None, analytic=False, multiple=False, differentiable=True, numpy=(), special=None,
-)  # fmt: skip
+    name="checkpoint",
+    variadic="operands",
+    operands=None,
+    symbol="checkpoint",
+    latex="",
+    derivative=None,
+    samples=(),
+    bad=(),
+    linear=None,
+    analytic=False,
+    multiple=False,
+    differentiable=True,
+    numpy=(),
+    special=None,
+)
 
 
 def _variadic_like(function: Any) -> Any:

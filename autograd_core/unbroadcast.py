@@ -8,7 +8,8 @@ traffic of forming the product and summing it.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,42 +114,53 @@ def unbroadcast(gradient: Any, full: tuple[int, ...], target: tuple[int, ...]) -
         full: the shape of the operator's output.
         target: the operand's shape; it broadcasts to `full`.
     """
-    if not isinstance(gradient, Product):
+    if type(gradient) is not Product:
         return sum_to(gradient, full, target)
-    axes = _summed_axes(full, target)
-    rank = len(full)
-    inner = [f for f in gradient.factors if _varies(f, rank, axes)]
-    outer = [f for f in gradient.factors if not _varies(f, rank, axes)]
-    if any(_varies(d, rank, axes) for d in gradient.divisors):
-        inner = [Product(tuple(inner) or (outer.pop(0),), gradient.divisors).formed()]
-        divisors: tuple[Any, ...] = ()
+    factors, divisors, scale = gradient.factors, gradient.divisors, gradient.scale
+    if len(factors) == 1 and not divisors:
+        total = sum_to(factors[0], full, target)
     else:
-        divisors = gradient.divisors
-    while len(inner) > 2:
-        inner[:2] = [inner[0] * inner[1]]
-    if len(inner) == 2 and rank <= len(_LABELS):
-        total = _contract(inner[0], inner[1], full, axes, target)
-    elif inner:
-        total = sum_to(inner[0], full, target)
-    else:
-        total, *outer = outer
-        total = sum_to(total, full, target)
-    if outer or divisors or gradient.scale != 1:
-        small = tuple(_squeeze_to(f, len(target)) for f in outer)
-        total = Product((total, *small), tuple(_squeeze_to(d, len(target)) for d in divisors), gradient.scale).formed()
-    return total
+        recipe = _recipe(full, target, tuple([f.shape for f in factors]), tuple([d.shape for d in divisors]))
+        if recipe.divide_first:
+            divided = Product(tuple([factors[i] for i in recipe.inner]), divisors).formed()
+            total = sum_to(divided, full, target)
+        elif recipe.subscripts is None:
+            product = factors[recipe.inner[0]]
+            for i in recipe.inner[1:]:
+                product = product * factors[i]
+            total = sum_to(product, full, target)
+        else:
+            left = factors[recipe.inner[0]]
+            for i in recipe.inner[1:-1]:
+                left = left * factors[i]
+            total = np.einsum(recipe.subscripts, left, factors[recipe.inner[-1]])
+            if recipe.repeats != 1:
+                total = total * recipe.repeats
+            if recipe.shape is not None:
+                total = np.reshape(total, recipe.shape)
+        rank = len(target)
+        for i in recipe.outer:
+            factor = factors[i]
+            total = total * (factor if len(factor.shape) <= rank else _squeeze_to(factor, rank))
+        if not recipe.divide_first:
+            for divisor in divisors:
+                total = total / (divisor if len(divisor.shape) <= rank else _squeeze_to(divisor, rank))
+    return total if scale == 1 else -total if scale == -1 else total * scale
 
 
+# What depends on shapes only is worked out once per combination of shapes.
+
+
+@lru_cache(maxsize=4096)
 def _summed_axes(full: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
     lead = len(full) - len(target)
     return (*range(lead), *(lead + i for i, n in enumerate(target) if n == 1 and full[lead + i] != 1))
 
 
-def _varies(factor: Any, rank: int, axes: tuple[int, ...]) -> bool:
-    """Whether a factor has more than one element along a summed axis."""
-    shape = factor.shape
-    lead = rank - len(shape)
-    return any(axis >= lead and shape[axis - lead] != 1 for axis in axes)
+def _varies(full: tuple[int, ...], target: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a factor of this shape has more than one element along a summed axis."""
+    lead = len(full) - len(shape)
+    return any(axis >= lead and shape[axis - lead] != 1 for axis in _summed_axes(full, target))
 
 
 def _squeeze_to(factor: Any, rank: int) -> Any:
@@ -157,42 +169,86 @@ def _squeeze_to(factor: Any, rank: int) -> Any:
     return np.reshape(factor, shape[len(shape) - rank :]) if len(shape) > rank else factor
 
 
-def _contract(a: Any, b: Any, full: tuple[int, ...], axes: tuple[int, ...], target: tuple[int, ...]) -> Any:
-    """The sum of a * b over the axes, without forming a * b."""
+class _Recipe(NamedTuple):
+    """How to sum a product.
+
+    Attributes:
+        inner: the factors that vary along a summed axis (or one, if none does); `outer` the others.
+        divide_first: a divisor varies along a summed axis, so the quotient must be formed.
+        subscripts: for einsum, if two factors or more are inner.
+        repeats: the length of the axes along which none of them varies.
+        shape: what the contraction's result is reshaped to, if it must be.
+    """
+
+    inner: tuple[int, ...]
+    outer: tuple[int, ...]
+    divide_first: bool
+    subscripts: str | None
+    repeats: int
+    shape: tuple[int, ...] | None
+
+
+@lru_cache(maxsize=4096)
+def _recipe(
+    full: tuple[int, ...],
+    target: tuple[int, ...],
+    factors: tuple[tuple[int, ...], ...],
+    divisors: tuple[tuple[int, ...], ...],
+) -> _Recipe:
+    varying = [_varies(full, target, s) for s in factors]
+    inner = tuple(i for i, v in enumerate(varying) if v) or (0,)
+    outer = tuple(i for i in range(len(factors)) if i not in inner)
+    divide_first = any(_varies(full, target, d) for d in divisors)
+    if divide_first or len(inner) < 2 or len(full) > len(_LABELS):
+        return _Recipe(inner, outer, divide_first, None, 1, None)
+    left = np.broadcast_shapes(*(factors[i] for i in inner[:-1]))
+    return _Recipe(inner, outer, False, *_contraction(left, factors[inner[-1]], full, target))
+
+
+def _contraction(
+    a: tuple[int, ...], b: tuple[int, ...], full: tuple[int, ...], target: tuple[int, ...]
+) -> tuple[str, int, tuple[int, ...] | None]:
+    """Subscripts, the factor for axes along which neither operand varies, and the shape to restore if it differs."""
     rank = len(full)
-    # An axis along which neither factor varies only multiplies the sum by its length.
+    axes = _summed_axes(full, target)
     count = 1
     for axis in axes:
-        if not (_varies(a, rank, (axis,)) or _varies(b, rank, (axis,))):
+        if all(axis < rank - len(s) or s[axis - rank + len(s)] == 1 for s in (a, b)):
             count *= full[axis]
-    left = _LABELS[rank - len(a.shape) : rank]
-    right = _LABELS[rank - len(b.shape) : rank]
-    present = set(left) | set(right)
-    kept = [i for i in range(rank) if i not in axes and _LABELS[i] in present]
-    total = np.einsum(f"{left},{right}->{''.join(_LABELS[i] for i in kept)}", a, b)
-    if count != 1:
-        total = total * count
+    left, right = _LABELS[rank - len(a) : rank], _LABELS[rank - len(b) : rank]
+    kept = [i for i in range(rank) if i not in axes and _LABELS[i] in left + right]
+    sizes = {i: max(s[i - rank + len(s)] for s in (a, b) if i >= rank - len(s)) for i in kept}
     lead = rank - len(target)
-    sizes = dict(zip((_LABELS[i] for i in kept), total.shape, strict=True))
-    shape = tuple(sizes.get(_LABELS[lead + i], 1) for i in range(len(target)))
-    return total if total.shape == shape else np.reshape(total, shape)
+    shape = tuple(sizes.get(lead + i, 1) for i in range(len(target)))
+    same = shape == tuple(sizes[i] for i in kept)
+    return f"{left},{right}->{''.join(_LABELS[i] for i in kept)}", count, None if same else shape
 
 
-def sum_to(gradient: Any, full: tuple[int, ...], target: tuple[int, ...]) -> Any:
-    """A cotangent summed from `full` to `target`; axes along which it does not vary are multiplied, not expanded."""
-    axes = _summed_axes(full, target)
-    if not axes:
-        return gradient
-    shape = gradient.shape
+@lru_cache(maxsize=4096)
+def _summation(
+    shape: tuple[int, ...], full: tuple[int, ...], target: tuple[int, ...]
+) -> tuple[tuple[int, ...], int, tuple[int, ...] | None]:
+    """The axes to sum, the factor for axes along which nothing varies, and the shape to restore if it differs."""
     missing = len(full) - len(shape)
     count = 1
     own: list[int] = []
-    for axis in axes:
+    for axis in _summed_axes(full, target):
         if axis < missing or shape[axis - missing] == 1:
             count *= full[axis]
         else:
             own.append(axis - missing)
-    total = np.sum(gradient, axis=tuple(own), keepdims=True) if own else gradient
-    if len(total.shape) > len(target):
-        total = np.reshape(total, total.shape[len(total.shape) - len(target) :])
+    rest = tuple(n for i, n in enumerate(shape) if i not in own)
+    ones = tuple(1 if i in own else n for i, n in enumerate(shape))
+    final = ones[max(len(ones) - len(target), 0) :]
+    return tuple(own), count, None if final == rest else final
+
+
+def sum_to(gradient: Any, full: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    """A cotangent summed from `full` to `target`; axes along which it does not vary are multiplied, not expanded."""
+    if full == target:
+        return gradient
+    own, count, shape = _summation(gradient.shape, full, target)
+    total = np.add.reduce(gradient, own) if own else gradient
+    if shape is not None:
+        total = np.reshape(total, shape)
     return total if count == 1 else total * count

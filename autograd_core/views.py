@@ -67,7 +67,8 @@ def check_writable(t: Tensor, name: str, value: Any = None) -> None:
         owner = t._view[0] if t._view else t
         if t._leaf or owner._leaf:
             raise LeafError(
-                f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one of shape "
+                f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one "
+                f"of shape "
                 f"{t.shape}; wrap the update in no_grad(), or write t = t {name[0]} x. {where(name)}"
             )
 
@@ -84,14 +85,17 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
 
     if not np.can_cast(value.dtype, t.dtype, "same_kind"):
         raise DTypeError(
-            f"{writer}: the value must fit the tensor's dtype {t.dtype}, got {value.dtype}; convert it with .astype. {where(writer)}"
+            f"{writer}: the value must fit the tensor's dtype {t.dtype}, got {value.dtype}; convert it with "
+            f".astype. {where(writer)}"
         )
     state = current()
     if not isinstance(t._data, np.ndarray | np.generic):  # another array type: no memory to share, a new value instead
         new = value if index is None else setitem(t, value, index=index)
         t._data, t._node = new._data, new._node
         return
-    recording = state.record and (t.requires_grad or value.requires_grad or (t._view is not None and t._view[0].requires_grad))
+    recording = state.record and (
+        t.requires_grad or value.requires_grad or (t._view is not None and t._view[0].requires_grad)
+    )
     storage = t.storage()
     if recording:
         if t._view is None:
@@ -128,7 +132,8 @@ def write(t: Tensor, value: Any, index: Any, writer: str) -> None:
             t.data[index] = value
     except (ValueError, IndexError) as error:
         raise ShapeError(
-            f"{writer}: the value must broadcast to the place it is written to, got a value of shape {np.shape(value)} for a "
+            f"{writer}: the value must broadcast to the place it is written to, got a value of shape "
+            f"{np.shape(value)} for a "
             f"tensor of shape {t.shape}: {error}. {where(writer)}"
         ) from error
 

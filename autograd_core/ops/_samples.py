@@ -13,12 +13,26 @@ def unary(low: float = -2.0, high: float = 2.0) -> list[Sample]:
     return [Sample(Array(*shape, low=low, high=high)) for shape in ((5,), (2, 3), (), (0, 2))]
 
 
-def binary(low: float = -2.0, high: float = 2.0, *, low2: float | None = None, high2: float | None = None) -> list[Sample]:
+def binary(
+    low: float = -2.0, high: float = 2.0, *, low2: float | None = None, high2: float | None = None
+) -> list[Sample]:
     """Equal shapes, every kind of broadcasting, 0-d, empty and a Python number on either side."""
     low2, high2 = low if low2 is None else low2, high if high2 is None else high2
-    shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 1, 3), (4, 1)), ((), (3,)), ((), ()), ((0, 3), (3,))]
+    shapes = [
+        ((3, 4), (3, 4)),
+        ((3, 4), (4,)),
+        ((3, 1), (1, 4)),
+        ((2, 1, 3), (4, 1)),
+        ((), (3,)),
+        ((), ()),
+        ((0, 3), (3,)),
+    ]
     out = [Sample(Array(*a, low=low, high=high), Array(*b, low=low2, high=high2)) for a, b in shapes]
-    return [*out, Sample(Array(3, low=low, high=high), (low2 + 2 * high2) / 3), Sample((low + 2 * high) / 3, Array(3, low=low2, high=high2))]
+    return [
+        *out,
+        Sample(Array(3, low=low, high=high), (low2 + 2 * high2) / 3),
+        Sample((low + 2 * high) / 3, Array(3, low=low2, high=high2)),
+    ]
 
 
 def axes(low: float = -2.0, high: float = 2.0, empty: bool = False) -> list[Sample]:

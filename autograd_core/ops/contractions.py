@@ -13,10 +13,31 @@ from ..unbroadcast import sum_to
 _PAIR = Bad(ShapeError, r"the operands must fit together, got shapes \(3, 4\) and \(3, 4\)", Array(3, 4), Array(3, 4))
 
 
-@op("contraction", numpy=np.matmul, symbol="@", latex="{a} {b}", derivative={"a": r"{b}^\top", "b": r"{a}^\top"},
-    samples=[Sample(Array(*a), Array(*b)) for a, b in [((3, 4), (4, 2)), ((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 2)),
-             ((2, 3, 4), (4, 2)), ((3, 4), (2, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)), ((2, 3, 4), (4,)), ((4,), (2, 4, 3)), ((0, 4), (4, 2))]],
-    bad=[_PAIR, Bad(ShapeError, "does not have enough dimensions", Array(), Array(3))], linear="each", analytic=True)  # fmt: skip
+@op(
+    "contraction",
+    numpy=np.matmul,
+    symbol="@",
+    latex="{a} {b}",
+    derivative={"a": r"{b}^\top", "b": r"{a}^\top"},
+    samples=[
+        Sample(Array(*a), Array(*b))
+        for a, b in [
+            ((3, 4), (4, 2)),
+            ((4,), (4,)),
+            ((3, 4), (4,)),
+            ((4,), (4, 2)),
+            ((2, 3, 4), (4, 2)),
+            ((3, 4), (2, 4, 2)),
+            ((2, 1, 3, 4), (5, 4, 2)),
+            ((2, 3, 4), (4,)),
+            ((4,), (2, 4, 3)),
+            ((0, 4), (4, 2)),
+        ]
+    ],
+    bad=[_PAIR, Bad(ShapeError, "does not have enough dimensions", Array(), Array(3))],
+    linear="each",
+    analytic=True,
+)
 def matmul(a: Any, b: Any) -> Any:
     """Matrix product over the last axis of a and the second last (or only) of b; other axes are broadcast."""
     return np.matmul(a, b)
@@ -48,11 +69,25 @@ matmul.vjp(
 )
 
 
-@op("contraction", numpy=np.inner, symbol="·", latex=r"{a} {b}^\top", derivative={"a": "{b}", "b": "{a}"},
-    samples=[Sample(Array(*a), Array(*b)) for a, b in [((3, 4), (2, 4)), ((4,), (4,)), ((2, 3, 4), (5, 4)), ((4,), (2, 4)), ((0, 4), (2, 4))]],
-    bad=[Bad(ShapeError, "the operands must fit together", Array(3, 4), Array(4, 3))], linear="each", analytic=True)  # fmt: skip
+@op(
+    "contraction",
+    numpy=np.inner,
+    symbol="·",
+    latex=r"{a} {b}^\top",
+    derivative={"a": "{b}", "b": "{a}"},
+    samples=[
+        Sample(Array(*a), Array(*b))
+        for a, b in [((3, 4), (2, 4)), ((4,), (4,)), ((2, 3, 4), (5, 4)), ((4,), (2, 4)), ((0, 4), (2, 4))]
+    ],
+    bad=[Bad(ShapeError, "the operands must fit together", Array(3, 4), Array(4, 3))],
+    linear="each",
+    analytic=True,
+)
 def inner(a: Any, b: Any) -> Any:
-    """Sum of products over the last axis of both; for matrices a @ b.T, with both gradients in the operands' own layout."""
+    """Sum of products over the last axis of both.
+
+    For matrices it is a @ b.T, with both gradients in the operands' own layout.
+    """
     return np.inner(a, b)
 
 
@@ -64,14 +99,22 @@ def _inner_left(g: Any, b: Any, a_shape: tuple[int, ...], b_shape: tuple[int, ..
     if not a_shape or not b_shape:
         return sum_to(g * b, g.shape, a_shape)
     rows = _rows(b, b_shape[-1])
-    return np.reshape(np.matmul(np.reshape(g, (-1, rows.shape[0])) if g.size else np.zeros((0, rows.shape[0]), dtype=g.dtype), rows), a_shape)
+    return np.reshape(
+        np.matmul(np.reshape(g, (-1, rows.shape[0])) if g.size else np.zeros((0, rows.shape[0]), dtype=g.dtype), rows),
+        a_shape,
+    )
 
 
 def _inner_right(g: Any, a: Any, a_shape: tuple[int, ...], b_shape: tuple[int, ...]) -> Any:
     if not a_shape or not b_shape:
         return sum_to(g * a, g.shape, b_shape)
     rows = _rows(a, a_shape[-1])
-    return np.reshape(np.matmul(np.swapaxes(np.reshape(g, (rows.shape[0], g.size // rows.shape[0] if g.size else b_shape[0])), 0, 1), rows), b_shape)
+    return np.reshape(
+        np.matmul(
+            np.swapaxes(np.reshape(g, (rows.shape[0], g.size // rows.shape[0] if g.size else b_shape[0])), 0, 1), rows
+        ),
+        b_shape,
+    )
 
 
 inner.vjp(
@@ -88,16 +131,30 @@ def _pairs(axes: Any, a_rank: int, b_rank: int) -> tuple[tuple[int, ...], tuple[
     return tuple(i % a_rank for i in left), tuple(i % b_rank for i in right)
 
 
-@op("contraction", numpy=np.tensordot, symbol="⊗", latex=r"{a} \cdot {b}", derivative={"a": "{b}", "b": "{a}"},
-    samples=[Sample(Array(3, 4), Array(4, 2), axes=1), Sample(Array(2, 3, 4), Array(4, 3, 5), axes=([1, 2], [1, 0])),
-             Sample(Array(2, 3), Array(4), axes=0), Sample(Array(2, 3, 4), Array(4, 3), axes=(-1, 0))],
-    bad=[Bad(ShapeError, "shape-mismatch", Array(3, 4), Array(3, 4), axes=1)], linear="each", analytic=True)  # fmt: skip
+@op(
+    "contraction",
+    numpy=np.tensordot,
+    symbol="⊗",
+    latex=r"{a} \cdot {b}",
+    derivative={"a": "{b}", "b": "{a}"},
+    samples=[
+        Sample(Array(3, 4), Array(4, 2), axes=1),
+        Sample(Array(2, 3, 4), Array(4, 3, 5), axes=([1, 2], [1, 0])),
+        Sample(Array(2, 3), Array(4), axes=0),
+        Sample(Array(2, 3, 4), Array(4, 3), axes=(-1, 0)),
+    ],
+    bad=[Bad(ShapeError, "shape-mismatch", Array(3, 4), Array(3, 4), axes=1)],
+    linear="each",
+    analytic=True,
+)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum of products over the given axes of both."""
     return np.tensordot(a, b, axes=axes)
 
 
-def _tensordot_side(g: Any, other: Any, own: tuple[int, ...], others: tuple[int, ...], shape: Any, other_shape: Any, left: bool) -> Any:
+def _tensordot_side(
+    g: Any, other: Any, own: tuple[int, ...], others: tuple[int, ...], shape: Any, other_shape: Any, left: bool
+) -> Any:
     """The gradient of one operand: g contracted with the other's free axes, its axes put back in order."""
     free_other = tuple(i for i in range(len(other_shape)) if i not in others)
     free_own = tuple(i for i in range(len(shape)) if i not in own)
@@ -126,12 +183,28 @@ tensordot.vjp(
 )
 
 
-@op("contraction", symbol="einsum", latex=r"\operatorname{einsum}({subscripts})", derivative={"operands": r"\text{the other operands}"},
-    variadic="operands", samples=[
-        Sample("ij,jk->ik", Array(3, 4), Array(4, 2)), Sample("ij,ij->j", Array(3, 4), Array(3, 4)), Sample("ij->", Array(3, 4)),
-        Sample("ij,j", Array(3, 4), Array(4)), Sample("ii->i", Array(3, 3)), Sample("ii", Array(3, 3)), Sample("i,j,k->ikj", Array(2), Array(3), Array(4)),
-        Sample("...ij,...jk->...ik", Array(2, 3, 4), Array(4, 2)), Sample("bi,oi->bo", Array(3, 4), Array(2, 4)), Sample("ij,ij->j", Array(3, 4), Array(1, 4))],
-    bad=[Bad(ShapeError, "the operands must fit together", "ij,jk->ik", Array(3, 4), Array(3, 2))], linear="each", analytic=True)  # fmt: skip
+@op(
+    "contraction",
+    symbol="einsum",
+    latex=r"\operatorname{einsum}({subscripts})",
+    derivative={"operands": r"\text{the other operands}"},
+    variadic="operands",
+    samples=[
+        Sample([Array(3, 4), Array(4, 2)], "ij,jk->ik"),
+        Sample([Array(3, 4), Array(3, 4)], "ij,ij->j"),
+        Sample([Array(3, 4)], "ij->"),
+        Sample([Array(3, 4), Array(4)], "ij,j"),
+        Sample([Array(3, 3)], "ii->i"),
+        Sample([Array(3, 3)], "ii"),
+        Sample([Array(2), Array(3), Array(4)], "i,j,k->ikj"),
+        Sample([Array(2, 3, 4), Array(4, 2)], "...ij,...jk->...ik"),
+        Sample([Array(3, 4), Array(2, 4)], "bi,oi->bo"),
+        Sample([Array(3, 4), Array(1, 4)], "ij,ij->j"),
+    ],
+    bad=[Bad(ShapeError, "the operands must fit together", [Array(3, 4), Array(3, 2)], "ij,jk->ik")],
+    linear="each",
+    analytic=True,
+)
 def _einsum(operands: Any, subscripts: str = "") -> Any:
     return np.einsum(subscripts, *operands)
 
@@ -148,7 +221,9 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
         ShapeError: subscripts and operands do not fit together.
     """
     if not isinstance(subscripts, str):
-        raise ShapeError("einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the string")
+        raise ShapeError(
+            "einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the string"
+        )
     return _einsum(operands, subscripts=subscripts.replace(" ", ""))
 
 
@@ -182,7 +257,9 @@ def _einsum_rule(g: Any, operands: Any, operands_shapes: Any, subscripts: str) -
         # has one along which this operand was broadcast; it is summed.
         labels = "".join(c for c in unique if c in seen and size[c] != 1)
         part = np.einsum(",".join([out, *(t for t, _ in others)]) + "->" + labels, g, *(x for _, x in others))
-        part = np.reshape(part, tuple(size[c] if c in labels else 1 for c in unique))
+        # Its own axes, of length one also where all others were broadcast along this operand's.
+        own = dict(zip(labels, part.shape, strict=True))
+        part = np.reshape(part, tuple(own.get(c, 1) for c in unique))
         if len(unique) < len(term):  # a repeated label: the gradient lies on the diagonal
             part = np.broadcast_to(part, tuple(size[c] for c in unique))
             spread, masks = list(term), []
@@ -191,7 +268,9 @@ def _einsum_rule(g: Any, operands: Any, operands_shapes: Any, subscripts: str) -
                 if c in term[:i]:
                     spread[i] = spare.pop()
                     masks.append((c + spread[i], np.eye(size[c], dtype=bool)))
-            part = np.einsum(",".join([unique, *(t for t, _ in masks)]) + "->" + "".join(spread), part, *(m for _, m in masks))
+            part = np.einsum(
+                ",".join([unique, *(t for t, _ in masks)]) + "->" + "".join(spread), part, *(m for _, m in masks)
+            )
         answers.append(part)
     return answers
 

@@ -37,7 +37,14 @@ def expm1(a: Any) -> Any:
 expm1.vjp(a=lambda g, out: g * (out + 1))
 
 
-@op("elementwise", numpy=np.log, latex=r"\ln {a}", derivative={"a": r"\frac{1}{{a}}"}, samples=unary(0.2, 3), analytic=True)
+@op(
+    "elementwise",
+    numpy=np.log,
+    latex=r"\ln {a}",
+    derivative={"a": r"\frac{1}{{a}}"},
+    samples=unary(0.2, 3),
+    analytic=True,
+)
 def log(a: Any) -> Any:
     """Natural logarithm."""
     return np.log(a)
@@ -55,7 +62,13 @@ def log2(a: Any) -> Any:
 log2.vjp(a=lambda g, a: g / (a * 0.6931471805599453))
 
 
-@op("elementwise", numpy=np.log10, latex=r"\log_{10} {a}", derivative={"a": r"\frac{1}{{a} \ln 10}"}, samples=unary(0.2, 3))
+@op(
+    "elementwise",
+    numpy=np.log10,
+    latex=r"\log_{10} {a}",
+    derivative={"a": r"\frac{1}{{a} \ln 10}"},
+    samples=unary(0.2, 3),
+)
 def log10(a: Any) -> Any:
     """Logarithm to base 10."""
     return np.log10(a)
@@ -64,7 +77,14 @@ def log10(a: Any) -> Any:
 log10.vjp(a=lambda g, a: g / (a * 2.302585092994046))
 
 
-@op("elementwise", numpy=np.log1p, latex=r"\ln (1 + {a})", derivative={"a": r"\frac{1}{1 + {a}}"}, samples=unary(-0.5, 3), analytic=True)
+@op(
+    "elementwise",
+    numpy=np.log1p,
+    latex=r"\ln (1 + {a})",
+    derivative={"a": r"\frac{1}{1 + {a}}"},
+    samples=unary(-0.5, 3),
+    analytic=True,
+)
 def log1p(a: Any) -> Any:
     """ln(1 + a), precise near 0."""
     return np.log1p(a)
@@ -73,8 +93,14 @@ def log1p(a: Any) -> Any:
 log1p.vjp(a=lambda g, a: g / (a + 1))
 
 
-@op("elementwise", numpy=np.logaddexp, latex=r"\ln (e^{{a}} + e^{{b}})",
-    derivative={"a": "e^{{a} - {out}}", "b": "e^{{b} - {out}}"}, samples=binary(), bad=[BAD_BROADCAST])  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.logaddexp,
+    latex=r"\ln (e^{{a}} + e^{{b}})",
+    derivative={"a": "e^{{a} - {out}}", "b": "e^{{b} - {out}}"},
+    samples=binary(),
+    bad=[BAD_BROADCAST],
+)
 def logaddexp(a: Any, b: Any) -> Any:
     """ln(e^a + e^b) without overflow."""
     return np.logaddexp(a, b)
@@ -101,7 +127,9 @@ def cos(a: Any) -> Any:
 cos.vjp(a=lambda g, a: -g * np.sin(a))
 
 
-@op("elementwise", numpy=np.tan, latex=r"\tan {a}", derivative={"a": "1 + {out}^2"}, samples=unary(-1, 1), analytic=True)
+@op(
+    "elementwise", numpy=np.tan, latex=r"\tan {a}", derivative={"a": "1 + {out}^2"}, samples=unary(-1, 1), analytic=True
+)
 def tan(a: Any) -> Any:
     """Tangent of an angle in radians."""
     return np.tan(a)
@@ -110,8 +138,14 @@ def tan(a: Any) -> Any:
 tan.vjp(a=lambda g, out: g * (out * out + 1))
 
 
-@op("elementwise", numpy=np.arcsin, latex=r"\arcsin {a}", derivative={"a": r"\frac{1}{\sqrt{1 - {a}^2}}"},
-    samples=unary(-0.8, 0.8), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.arcsin,
+    latex=r"\arcsin {a}",
+    derivative={"a": r"\frac{1}{\sqrt{1 - {a}^2}}"},
+    samples=unary(-0.8, 0.8),
+    analytic=True,
+)
 def arcsin(a: Any) -> Any:
     """Inverse sine, in radians."""
     return np.arcsin(a)
@@ -120,8 +154,14 @@ def arcsin(a: Any) -> Any:
 arcsin.vjp(a=lambda g, a: g / np.sqrt(1 - a * a))
 
 
-@op("elementwise", numpy=np.arccos, latex=r"\arccos {a}", derivative={"a": r"-\frac{1}{\sqrt{1 - {a}^2}}"},
-    samples=unary(-0.8, 0.8), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.arccos,
+    latex=r"\arccos {a}",
+    derivative={"a": r"-\frac{1}{\sqrt{1 - {a}^2}}"},
+    samples=unary(-0.8, 0.8),
+    analytic=True,
+)
 def arccos(a: Any) -> Any:
     """Inverse cosine, in radians."""
     return np.arccos(a)
@@ -130,7 +170,14 @@ def arccos(a: Any) -> Any:
 arccos.vjp(a=lambda g, a: -g / np.sqrt(1 - a * a))
 
 
-@op("elementwise", numpy=np.arctan, latex=r"\arctan {a}", derivative={"a": r"\frac{1}{1 + {a}^2}"}, samples=unary(), analytic=True)
+@op(
+    "elementwise",
+    numpy=np.arctan,
+    latex=r"\arctan {a}",
+    derivative={"a": r"\frac{1}{1 + {a}^2}"},
+    samples=unary(),
+    analytic=True,
+)
 def arctan(a: Any) -> Any:
     """Inverse tangent, in radians."""
     return np.arctan(a)
@@ -139,9 +186,14 @@ def arctan(a: Any) -> Any:
 arctan.vjp(a=lambda g, a: g / (a * a + 1))
 
 
-@op("elementwise", numpy=np.arctan2, latex=r"\operatorname{arctan2}({a}, {b})",
+@op(
+    "elementwise",
+    numpy=np.arctan2,
+    latex=r"\operatorname{arctan2}({a}, {b})",
     derivative={"a": r"\frac{{b}}{{a}^2 + {b}^2}", "b": r"-\frac{{a}}{{a}^2 + {b}^2}"},
-    samples=binary(0.5, 2), bad=[BAD_BROADCAST])  # fmt: skip
+    samples=binary(0.5, 2),
+    bad=[BAD_BROADCAST],
+)
 def arctan2(a: Any, b: Any) -> Any:
     """Angle of the point (b, a), in radians."""
     return np.arctan2(a, b)
@@ -177,8 +229,14 @@ def tanh(a: Any) -> Any:
 tanh.vjp(a=lambda g, out: g * (1 - out * out))
 
 
-@op("elementwise", numpy=np.arcsinh, latex=r"\operatorname{arsinh} {a}", derivative={"a": r"\frac{1}{\sqrt{{a}^2 + 1}}"},
-    samples=unary(), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.arcsinh,
+    latex=r"\operatorname{arsinh} {a}",
+    derivative={"a": r"\frac{1}{\sqrt{{a}^2 + 1}}"},
+    samples=unary(),
+    analytic=True,
+)
 def arcsinh(a: Any) -> Any:
     """Inverse hyperbolic sine."""
     return np.arcsinh(a)
@@ -187,8 +245,14 @@ def arcsinh(a: Any) -> Any:
 arcsinh.vjp(a=lambda g, a: g / np.sqrt(a * a + 1))
 
 
-@op("elementwise", numpy=np.arccosh, latex=r"\operatorname{arcosh} {a}", derivative={"a": r"\frac{1}{\sqrt{{a}^2 - 1}}"},
-    samples=unary(1.5, 3), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.arccosh,
+    latex=r"\operatorname{arcosh} {a}",
+    derivative={"a": r"\frac{1}{\sqrt{{a}^2 - 1}}"},
+    samples=unary(1.5, 3),
+    analytic=True,
+)
 def arccosh(a: Any) -> Any:
     """Inverse hyperbolic cosine."""
     return np.arccosh(a)
@@ -197,8 +261,14 @@ def arccosh(a: Any) -> Any:
 arccosh.vjp(a=lambda g, a: g / np.sqrt((a - 1) * (a + 1)))
 
 
-@op("elementwise", numpy=np.arctanh, latex=r"\operatorname{artanh} {a}", derivative={"a": r"\frac{1}{1 - {a}^2}"},
-    samples=unary(-0.8, 0.8), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.arctanh,
+    latex=r"\operatorname{artanh} {a}",
+    derivative={"a": r"\frac{1}{1 - {a}^2}"},
+    samples=unary(-0.8, 0.8),
+    analytic=True,
+)
 def arctanh(a: Any) -> Any:
     """Inverse hyperbolic tangent."""
     return np.arctanh(a)
@@ -219,8 +289,14 @@ def special(name: str) -> Any:
     return _SPECIAL[name]
 
 
-@op("elementwise", special="erf", latex=r"\operatorname{erf} {a}", derivative={"a": r"\frac{2}{\sqrt{\pi}} e^{-{a}^2}"},
-    samples=unary(), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    special="erf",
+    latex=r"\operatorname{erf} {a}",
+    derivative={"a": r"\frac{2}{\sqrt{\pi}} e^{-{a}^2}"},
+    samples=unary(),
+    analytic=True,
+)
 def erf(a: Any) -> Any:
     """Error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to a."""
     return special("erf")(a)
@@ -229,8 +305,14 @@ def erf(a: Any) -> Any:
 erf.vjp(a=lambda g, a: g * (np.exp(-a * a) * 1.1283791670955126))
 
 
-@op("elementwise", special="erfc", latex=r"\operatorname{erfc} {a}", derivative={"a": r"-\frac{2}{\sqrt{\pi}} e^{-{a}^2}"},
-    samples=unary(), analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    special="erfc",
+    latex=r"\operatorname{erfc} {a}",
+    derivative={"a": r"-\frac{2}{\sqrt{\pi}} e^{-{a}^2}"},
+    samples=unary(),
+    analytic=True,
+)
 def erfc(a: Any) -> Any:
     """Complementary error function, 1 - erf(a), precise for large a."""
     return special("erfc")(a)
@@ -239,7 +321,14 @@ def erfc(a: Any) -> Any:
 erfc.vjp(a=lambda g, a: g * (np.exp(-a * a) * -1.1283791670955126))
 
 
-@op("elementwise", special="expit", symbol="σ", latex=r"\sigma({a})", derivative={"a": r"{out} (1 - {out})"}, samples=unary())
+@op(
+    "elementwise",
+    special="expit",
+    symbol="σ",
+    latex=r"\sigma({a})",
+    derivative={"a": r"{out} (1 - {out})"},
+    samples=unary(),
+)
 def sigmoid(a: Any) -> Any:
     """Logistic function, 1 / (1 + e^-a), without overflow."""
     return special("expit")(a)

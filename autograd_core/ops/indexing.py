@@ -11,27 +11,28 @@ from ..errors import where as place
 from ..operator import Array, Bad, Sample, op, registry
 
 
-@op("gather", symbol="[ ]", latex="{a}[{index}]", derivative={"a": "1"}, operands=("a",),
-    samples=[Sample(Array(4, 3), index=1), Sample(Array(4, 3), index=(slice(None, None, 2), -1)), Sample(Array(4, 3), index=np.array([0, 2, 2])),
-             Sample(Array(4, 3), index=(np.array([0, 1]), np.array([2, 2]))), Sample(Array(3), index=np.array([True, False, True])),
-             Sample(Array(4, 3), index=(None, ..., 0)), Sample(Array(0, 3), index=slice(None))],
-    bad=[Bad(ShapeError, "index 5 is out of bounds", Array(3), index=5)], linear="jointly", analytic=True)  # fmt: skip
-def getitem(a: Any, index: Any) -> Any:
-    """Elements by basic or advanced index, as NumPy."""
-    return a[index]
-
-
-getitem.vjp(a=lambda g, a_shape, index: scatter(g, index=index, shape=a_shape))
-
-
 def _is_basic(index: Any) -> bool:
-    return all(i is None or i is Ellipsis or isinstance(i, int | np.integer | slice) for i in (index if isinstance(index, tuple) else (index,)))
+    return all(
+        i is None or i is Ellipsis or isinstance(i, int | np.integer | slice)
+        for i in (index if isinstance(index, tuple) else (index,))
+    )
 
 
-@op("scatter", symbol="scatter", latex=r"\operatorname{scatter}({a})", derivative={"a": "1"}, operands=("a",),
-    samples=[Sample(Array(3), index=1, shape=(4, 3)), Sample(Array(3, 3), index=np.array([0, 2, 2]), shape=(4, 3)),
-             Sample(Array(2), index=(np.array([1, 1]), np.array([2, 2])), shape=(4, 3))],
-    bad=[Bad(ShapeError, "index 7 is out of bounds", Array(), index=7, shape=(3,))], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "scatter",
+    symbol="scatter",
+    latex=r"\operatorname{scatter}({a})",
+    derivative={"a": "1"},
+    operands=("a",),
+    samples=[
+        Sample(Array(3), index=1, shape=(4, 3)),
+        Sample(Array(3, 3), index=np.array([0, 2, 2]), shape=(4, 3)),
+        Sample(Array(2), index=(np.array([1, 1]), np.array([2, 2])), shape=(4, 3)),
+    ],
+    bad=[Bad(ShapeError, "index 7 is out of bounds", Array(), index=7, shape=(3,))],
+    linear="jointly",
+    analytic=True,
+)
 def scatter(a: Any, index: Any, shape: Any) -> Any:
     """Zeros of `shape` to which `a` is added at `index`; the transpose of indexing."""
     out = np.zeros_like(a, shape=shape)
@@ -45,9 +46,48 @@ def scatter(a: Any, index: Any, shape: Any) -> Any:
 scatter.vjp(a=lambda g, index: g[index])
 
 
-@op("scatter", operands=("a", "value"), symbol="[ ] =", latex=r"{a}[{index}] \leftarrow {value}", derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the index}]"},
-    samples=[Sample(Array(4, 3), Array(3), index=1), Sample(Array(4, 3), 2.0, index=(slice(None), 0)), Sample(Array(4), Array(), index=slice(1, 3))],
-    bad=[Bad(ShapeError, "the operands must fit together", Array(3), Array(2), index=slice(0, 3))], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "gather",
+    symbol="[ ]",
+    latex="{a}[{index}]",
+    derivative={"a": "1"},
+    operands=("a",),
+    samples=[
+        Sample(Array(4, 3), index=1),
+        Sample(Array(4, 3), index=(slice(None, None, 2), -1)),
+        Sample(Array(4, 3), index=np.array([0, 2, 2])),
+        Sample(Array(4, 3), index=(np.array([0, 1]), np.array([2, 2]))),
+        Sample(Array(3), index=np.array([True, False, True])),
+        Sample(Array(4, 3), index=(None, ..., 0)),
+        Sample(Array(0, 3), index=slice(None)),
+    ],
+    bad=[Bad(ShapeError, "index 5 is out of bounds", Array(3), index=5)],
+    linear="jointly",
+    analytic=True,
+)
+def getitem(a: Any, index: Any) -> Any:
+    """Elements by basic or advanced index, as NumPy."""
+    return a[index]
+
+
+getitem.vjp(a=lambda g, a_shape, index: scatter(g, index=index, shape=a_shape))
+
+
+@op(
+    "scatter",
+    operands=("a", "value"),
+    symbol="[ ] =",
+    latex=r"{a}[{index}] \leftarrow {value}",
+    derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the index}]"},
+    samples=[
+        Sample(Array(4, 3), Array(3), index=1),
+        Sample(Array(4, 3), 2.0, index=(slice(None), 0)),
+        Sample(Array(4), Array(), index=slice(1, 3)),
+    ],
+    bad=[Bad(ShapeError, "the operands must fit together", Array(3), Array(2), index=slice(0, 3))],
+    linear="jointly",
+    analytic=True,
+)
 def setitem(a: Any, value: Any, index: Any) -> Any:
     """`a` with the elements at `index` replaced by `value`."""
     if isinstance(a, np.ndarray | np.generic):
@@ -59,7 +99,6 @@ def setitem(a: Any, value: Any, index: Any) -> Any:
     inside[index] = True
     spread = np.reshape(scatter(np.broadcast_to(value, positions.shape), index=index, shape=a.shape), a.shape)
     return np.where(inside, spread, a)
-
 
 
 def _outside(g: Any, index: Any) -> Any:
@@ -81,11 +120,19 @@ def _at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 setitem.vjp(a=lambda g, index: _outside(g, index), value=lambda g, index, value_shape: _at(g, index, value_shape))
 
 
-@op("scatter", operands=("a", "value"), symbol="write", latex=r"{a}[\cdot] \leftarrow {value}", derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the place}]"},
-    samples=[Sample(Array(4, 3), Array(2), positions=np.array([1, 7]))], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "scatter",
+    operands=("a", "value"),
+    symbol="write",
+    latex=r"{a}[\cdot] \leftarrow {value}",
+    derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the place}]"},
+    samples=[Sample(Array(4, 3), Array(2), positions=np.array([1, 7]))],
+    linear="jointly",
+    analytic=True,
+)
 def put_positions(a: Any, value: Any, positions: Any) -> Any:
     """`a` with the elements at flat positions replaced: what a write into a view does to its base."""
-    out = np.array(a)
+    out = np.array(a, order="C")  # so that the flat array is a view of it
     out.reshape(-1)[positions] = value
     return out
 
@@ -96,8 +143,17 @@ put_positions.vjp(
 )
 
 
-@op("gather", numpy=np.take_along_axis, symbol="take_along_axis", latex="{arr}[{indices}]", derivative={"arr": "1"}, operands=("arr",),
-    samples=[Sample(Array(3, 4), np.array([[0], [2], [2]]), axis=1)], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "gather",
+    numpy=np.take_along_axis,
+    symbol="take_along_axis",
+    latex="{arr}[{indices}]",
+    derivative={"arr": "1"},
+    operands=("arr",),
+    samples=[Sample(Array(3, 4), np.array([[0], [2], [2]]), axis=1)],
+    linear="jointly",
+    analytic=True,
+)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     """One index per position along an axis, as NumPy."""
     return np.take_along_axis(arr, indices, axis)
@@ -117,7 +173,9 @@ take_along_axis.vjp(arr=lambda g, arr_shape, indices, axis: scatter(g, index=_al
 def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     """Elements along an axis by index (of the flattened array without one)."""
     if mode != "raise":
-        raise ArgumentError(f"take: mode must be 'raise', got {mode!r}; bring the indices into range first. {place('take')}")
+        raise ArgumentError(
+            f"take: mode must be 'raise', got {mode!r}; bring the indices into range first. {place('take')}"
+        )
     if axis is None:
         return getitem(np.reshape(a, -1), index=indices)
     return getitem(a, index=(slice(None),) * (axis % np.ndim(a)) + (indices,))

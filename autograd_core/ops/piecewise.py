@@ -19,8 +19,15 @@ _APART = [
 ]
 
 
-@op("elementwise", numpy=np.maximum, symbol="max", latex=r"\max({a}, {b})",
-    derivative={"a": "[{a} > {b}]", "b": "[{b} > {a}]"}, samples=_APART, bad=[BAD_BROADCAST])  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.maximum,
+    symbol="max",
+    latex=r"\max({a}, {b})",
+    derivative={"a": "[{a} > {b}]", "b": "[{b} > {a}]"},
+    samples=_APART,
+    bad=[BAD_BROADCAST],
+)
 def maximum(a: Any, b: Any) -> Any:
     """Larger of two elements; a tie shares the gradient equally."""
     return np.maximum(a, b)
@@ -32,8 +39,15 @@ maximum.vjp(
 )
 
 
-@op("elementwise", numpy=np.minimum, symbol="min", latex=r"\min({a}, {b})",
-    derivative={"a": "[{a} < {b}]", "b": "[{b} < {a}]"}, samples=_APART, bad=[BAD_BROADCAST])  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.minimum,
+    symbol="min",
+    latex=r"\min({a}, {b})",
+    derivative={"a": "[{a} < {b}]", "b": "[{b} < {a}]"},
+    samples=_APART,
+    bad=[BAD_BROADCAST],
+)
 def minimum(a: Any, b: Any) -> Any:
     """Smaller of two elements; a tie shares the gradient equally."""
     return np.minimum(a, b)
@@ -45,8 +59,13 @@ minimum.vjp(
 )
 
 
-@op("elementwise", symbol="relu", latex=r"\max(0, {a})", derivative={"a": "[{a} > 0]"},
-    samples=[*unary(0.2, 2), *unary(-2, -0.2)])  # fmt: skip
+@op(
+    "elementwise",
+    symbol="relu",
+    latex=r"\max(0, {a})",
+    derivative={"a": "[{a} > 0]"},
+    samples=[*unary(0.2, 2), *unary(-2, -0.2)],
+)
 def relu(a: Any) -> Any:
     """Rectified linear unit, max(0, a); its subgradient at 0 is 0."""
     return np.maximum(a, 0)
@@ -55,26 +74,44 @@ def relu(a: Any) -> Any:
 relu.vjp(a=lambda g, out: g * (out > 0))
 
 
-@op("elementwise", numpy=np.where, symbol="where", operands=("condition", "x", "y"),
-    latex=r"{x} \text{ if } {condition} \text{ else } {y}", derivative={"x": "[{condition}]", "y": r"[\neg {condition}]"},
-    samples=[Sample(np.array([True, False, True]), Array(3), Array(3)),
-             Sample(np.array([[True], [False]]), Array(3), Array(2, 1)),
-             Sample(np.array([True, False]), Array(2), 0.0)],
-    bad=[])  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.where,
+    symbol="where",
+    operands=("condition", "x", "y"),
+    latex=r"{x} \text{ if } {condition} \text{ else } {y}",
+    derivative={"x": "[{condition}]", "y": r"[\neg {condition}]"},
+    samples=[
+        Sample(np.array([True, False, True]), Array(3), Array(3)),
+        Sample(np.array([[True], [False]]), Array(3), Array(2, 1)),
+        Sample(np.array([True, False]), Array(2), 0.0),
+    ],
+    bad=[],
+)
 def where(condition: Any, x: Any, y: Any) -> Any:
-    """x where the condition holds, y elsewhere, broadcast."""
+    """X where the condition holds, y elsewhere, broadcast."""
     return np.where(condition, x, y)
 
 
 where.vjp(x=lambda g, condition: np.where(condition, g, 0), y=lambda g, condition: np.where(condition, 0, g))
 
 
-@op("elementwise", symbol="clip", latex=r"\operatorname{clip}({a}, {a_min}, {a_max})",
-    derivative={"a": r"[{a_min} \le {a} \le {a_max}]"}, operands=("a",), numpy=np.clip,
-    samples=[Sample(Array(3, 4), -3.0, 3.0), Sample(Array(5, low=0.6, high=2), 0.1, 0.5),
-             Sample(Array(5, low=0.6, high=2), None, 3.0), Sample(Array(5, low=0.6, high=2), 0.5)])  # fmt: skip
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - NumPy's names
-    """a limited to [a_min, a_max], constants; its subgradient at the limits is 1."""
+@op(
+    "elementwise",
+    symbol="clip",
+    latex=r"\operatorname{clip}({a}, {a_min}, {a_max})",
+    derivative={"a": r"[{a_min} \le {a} \le {a_max}]"},
+    operands=("a",),
+    numpy=np.clip,
+    samples=[
+        Sample(Array(3, 4), -3.0, 3.0),
+        Sample(Array(5, low=0.6, high=2), 0.1, 0.5),
+        Sample(Array(5, low=0.6, high=2), None, 3.0),
+        Sample(Array(5, low=0.6, high=2), a_min=0.5, a_max=None),
+    ],
+)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """A limited to [a_min, a_max], constants; its subgradient at the limits is 1."""
     low, high = _limits(a_min, a_max, min, max)
     return np.clip(a, low, high)
 
@@ -109,7 +146,9 @@ def _cut(function: Any, symbol: str, samples: Any) -> Any:
     compute.__doc__ = f"NumPy's `{function.__name__}`; boolean, so it is not recorded."
     compute.__name__ = function.__name__
     compute.__module__ = __name__
-    return op("elementwise", numpy=function, symbol=symbol, latex=symbol, samples=samples, differentiable=False)(compute)
+    return op("elementwise", numpy=function, symbol=symbol, latex=symbol, samples=samples, differentiable=False)(
+        compute
+    )
 
 
 equal = _cut(np.equal, "=", binary())
@@ -121,9 +160,11 @@ greater_equal = _cut(np.greater_equal, "≥", binary())
 logical_and = _cut(np.logical_and, "∧", binary())
 logical_or = _cut(np.logical_or, "∨", binary())
 logical_not = _cut(np.logical_not, "¬", unary())
-bitwise_and = _cut(np.bitwise_and, "&", [])
-bitwise_or = _cut(np.bitwise_or, "|", [])
-invert = _cut(np.invert, "~", [])
+_BOOLEAN = np.array([True, False, True, False])
+_PAIRS = [Sample(_BOOLEAN, np.array([True, True, False, False])), Sample(_BOOLEAN, True)]
+bitwise_and = _cut(np.bitwise_and, "&", _PAIRS)
+bitwise_or = _cut(np.bitwise_or, "|", _PAIRS)
+invert = _cut(np.invert, "~", [Sample(_BOOLEAN)])
 isfinite = _cut(np.isfinite, "finite?", unary())
 isnan = _cut(np.isnan, "NaN?", unary())
 isinf = _cut(np.isinf, "infinite?", unary())

@@ -1,8 +1,12 @@
-"""Reductions and cumulative sums. `var`, `std` and `logsumexp` are computed in two passes, so they neither cancel nor overflow."""
+"""Reductions and cumulative sums.
+
+`var`, `std` and `logsumexp` are computed in two passes, so they neither cancel nor overflow.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,50 +16,90 @@ from ..operator import Array, Bad, Sample, op
 from ._samples import BAD_AXIS, axes
 
 
-def normalized(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
-    """The reduced axes as non-negative numbers; None means all."""
-    rank = len(shape)
+@lru_cache(maxsize=1024)
+def _axes(rank: int, axis: Any) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(rank))
     return tuple(a % rank if rank else a for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
+def normalized(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """The reduced axes as non-negative numbers; None means all."""
+    return _axes(len(shape), axis)
+
+
 def restored(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
     """A reduction's output with the reduced axes back as axes of length one: it stands for its broadcast."""
-    if axis is None and g.size == 1:
-        return np.reshape(g, ())
-    reduced = normalized(shape, axis)
-    return np.reshape(g, tuple(1 if i in reduced else n for i, n in enumerate(shape)))
+    if axis == 0 and g.ndim == len(shape) - 1:
+        return g  # the reduced axis leads: broadcasting puts it back
+    kept = kept_shape(shape, axis)
+    return g if g.shape == kept else np.reshape(g, kept)
 
 
+@lru_cache(maxsize=1024)
+def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """The shape with one for each reduced axis."""
+    reduced = _axes(len(shape), axis)
+    return () if len(reduced) == len(shape) else tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+@lru_cache(maxsize=1024)
 def count(shape: tuple[int, ...], axis: Any) -> int:
     """How many elements go into one element of the output."""
-    return math.prod(shape[i] for i in normalized(shape, axis))
+    return math.prod([shape[i] for i in _axes(len(shape), axis)])
 
 
-@op("reduction", numpy=(np.sum,), symbol="Σ", latex=r"\sum {a}", derivative={"a": "1"}, samples=axes(empty=True),
-    bad=[BAD_AXIS], linear="jointly", analytic=True)  # fmt: skip
-def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+@op(
+    "reduction",
+    numpy=(np.sum,),
+    symbol="Σ",
+    latex=r"\sum {a}",
+    derivative={"a": "1"},
+    samples=axes(empty=True),
+    bad=[BAD_AXIS],
+    linear="jointly",
+    analytic=True,
+)
+def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """Sum over an axis, several, or all."""
-    return np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims)
+    # A quarter of np.sum's overhead; NumPy's stubs do not know `keepdims` by position.
+    return np.add.reduce(a, axis, dtype, None, keepdims)  # type: ignore[call-overload]
 
 
 sum.vjp(a=lambda g, a_shape, axis: restored(g, a_shape, axis))
 
 
-@op("reduction", numpy=(np.mean,), symbol="mean", latex=r"\frac{1}{N} \sum {a}", derivative={"a": r"\frac{1}{N}"},
-    samples=axes(), bad=[BAD_AXIS], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "reduction",
+    numpy=(np.mean,),
+    symbol="mean",
+    latex=r"\frac{1}{N} \sum {a}",
+    derivative={"a": r"\frac{1}{N}"},
+    samples=axes(),
+    bad=[BAD_AXIS],
+    linear="jointly",
+    analytic=True,
+)
 def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over an axis, several, or all."""
-    return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims)
+    if dtype is None and a.dtype.kind in "iub":
+        dtype = np.float64
+    total = np.add.reduce(a, axis, dtype, None, keepdims)  # type: ignore[call-overload]
+    return total / count(a.shape, axis)
 
 
 mean.vjp(a=lambda g, a_shape, axis: restored(g / count(a_shape, axis), a_shape, axis))
 
 
-@op("reduction", numpy=(np.var,), symbol="var", latex=r"\operatorname{var} {a}",
-    derivative={"a": r"\frac{2}{N} ({a} - \overline{{a}})"}, samples=[*axes()[:-1], Sample(Array(3, 4), axis=0, ddof=1)],
-    bad=[BAD_AXIS])  # fmt: skip
+@op(
+    "reduction",
+    numpy=(np.var,),
+    symbol="var",
+    latex=r"\operatorname{var} {a}",
+    derivative={"a": r"\frac{2}{N} ({a} - \overline{{a}})"},
+    samples=[*axes()[:-1], Sample(Array(3, 4), axis=0, ddof=1)],
+    bad=[BAD_AXIS],
+)
 def var(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """Variance, the mean of (a - mean(a))^2, with N - ddof for N."""
     return np.var(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
@@ -68,9 +112,15 @@ var.vjp(
 )
 
 
-@op("reduction", numpy=(np.std,), symbol="std", latex=r"\operatorname{std} {a}",
-    derivative={"a": r"\frac{{a} - \overline{{a}}}{N {out}}"}, samples=[*axes()[:-1], Sample(Array(3, 4), axis=0, ddof=1)],
-    bad=[BAD_AXIS])  # fmt: skip
+@op(
+    "reduction",
+    numpy=(np.std,),
+    symbol="std",
+    latex=r"\operatorname{std} {a}",
+    derivative={"a": r"\frac{{a} - \overline{{a}}}{N {out}}"},
+    samples=[*axes()[:-1], Sample(Array(3, 4), axis=0, ddof=1)],
+    bad=[BAD_AXIS],
+)
 def std(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
     """Standard deviation, the root of the variance; its subgradient at 0 is 0."""
     return np.std(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
@@ -88,20 +138,22 @@ def _shared(g: Any, a: Any, out: Any, shape: tuple[int, ...], axis: Any) -> Any:
     """The gradient of an extreme value, shared equally among the elements that attain it."""
     attained = a == restored(out, shape, axis)
     number = np.sum(attained, axis=axis, keepdims=True)
-    return np.where(attained, restored(g, shape, axis) / np.reshape(np.maximum(number, 1), _kept(shape, axis)).astype(g.dtype), 0)
-
-
-def _kept(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
-    reduced = normalized(shape, axis)
-    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+    return np.where(attained, restored(g, shape, axis) / np.maximum(number, 1).astype(g.dtype), 0)
 
 
 _EMPTY = Bad(ShapeError, "zero-size array to reduction", Array(0))
 
 
-@op("reduction", numpy=(np.max, np.amax), symbol="max", latex=r"\max {a}", derivative={"a": r"[{a} = {out}]"},
-    samples=axes(), bad=[BAD_AXIS, _EMPTY])  # fmt: skip
-def max(a: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+@op(
+    "reduction",
+    numpy=(np.max, np.amax),
+    symbol="max",
+    latex=r"\max {a}",
+    derivative={"a": r"[{a} = {out}]"},
+    samples=axes(),
+    bad=[BAD_AXIS, _EMPTY],
+)
+def max(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Largest element; ties share the gradient equally."""
     return np.max(a, axis=axis, keepdims=keepdims)
 
@@ -109,9 +161,16 @@ def max(a: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 
 max.vjp(a=lambda g, a, out, a_shape, axis: _shared(g, a, out, a_shape, axis))
 
 
-@op("reduction", numpy=(np.min, np.amin), symbol="min", latex=r"\min {a}", derivative={"a": r"[{a} = {out}]"},
-    samples=axes(), bad=[BAD_AXIS, _EMPTY])  # fmt: skip
-def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 - NumPy's name
+@op(
+    "reduction",
+    numpy=(np.min, np.amin),
+    symbol="min",
+    latex=r"\min {a}",
+    derivative={"a": r"[{a} = {out}]"},
+    samples=axes(),
+    bad=[BAD_AXIS, _EMPTY],
+)
+def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Smallest element; ties share the gradient equally."""
     return np.min(a, axis=axis, keepdims=keepdims)
 
@@ -119,8 +178,16 @@ def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A001 
 min.vjp(a=lambda g, a, out, a_shape, axis: _shared(g, a, out, a_shape, axis))
 
 
-@op("reduction", numpy=(np.prod,), symbol="Π", latex=r"\prod {a}", derivative={"a": r"\prod_{j \ne i} {a}_j"},
-    samples=[*axes(0.5, 2), Sample(np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 5.0]]), axis=1)], bad=[BAD_AXIS], analytic=True)  # fmt: skip
+@op(
+    "reduction",
+    numpy=(np.prod,),
+    symbol="Π",
+    latex=r"\prod {a}",
+    derivative={"a": r"\prod_{j \ne i} {a}_j"},
+    samples=[*axes(0.5, 2), Sample(np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 5.0]]), axis=1)],
+    bad=[BAD_AXIS],
+    analytic=True,
+)
 def prod(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """Product of the elements; exact, also to higher orders, where some are zero."""
     return np.prod(a, axis=axis, dtype=dtype, keepdims=keepdims)
@@ -154,8 +221,14 @@ def _others(a: Any, shape: tuple[int, ...], axis: Any) -> Any:
 prod.vjp(a=lambda g, a, a_shape, axis: restored(g, a_shape, axis) * _others(a, a_shape, axis))
 
 
-@op("reduction", symbol="logsumexp", latex=r"\ln \sum e^{{a}}", derivative={"a": "e^{{a} - {out}}"}, samples=axes(),
-    bad=[Bad(ShapeError, "axis 2 is out of bounds", Array(3, 4), axis=2)])  # fmt: skip
+@op(
+    "reduction",
+    symbol="logsumexp",
+    latex=r"\ln \sum e^{{a}}",
+    derivative={"a": "e^{{a} - {out}}"},
+    samples=axes(),
+    bad=[Bad(ShapeError, "axis 2 is out of bounds", Array(3, 4), axis=2)],
+)
 def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """ln(sum(e^a)) over an axis, several, or all, without overflow."""
     top = np.max(a, axis=axis, keepdims=True)
@@ -171,12 +244,22 @@ def _softmax_from(a: Any, out: Any) -> Any:
     return np.exp(a - np.where(np.isfinite(out), out, 0))
 
 
-logsumexp.vjp(a=lambda g, a, out, a_shape, axis: restored(g, a_shape, axis) * _softmax_from(a, restored(out, a_shape, axis)))
+logsumexp.vjp(
+    a=lambda g, a, out, a_shape, axis: restored(g, a_shape, axis) * _softmax_from(a, restored(out, a_shape, axis))
+)
 
 
-@op("reduction", numpy=(np.cumsum,), symbol="cumsum", latex=r"\sum_{j \le i} {a}_j", derivative={"a": r"[j \le i]"},
+@op(
+    "reduction",
+    numpy=(np.cumsum,),
+    symbol="cumsum",
+    latex=r"\sum_{j \le i} {a}_j",
+    derivative={"a": r"[j \le i]"},
     samples=[Sample(Array(3, 4), axis=1), Sample(Array(5)), Sample(Array(2, 3)), Sample(Array(0), axis=0)],
-    bad=[Bad(ShapeError, "axis 2 is out of bounds", Array(3, 4), axis=2)], linear="jointly", analytic=True)  # fmt: skip
+    bad=[Bad(ShapeError, "axis 2 is out of bounds", Array(3, 4), axis=2)],
+    linear="jointly",
+    analytic=True,
+)
 def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """Cumulative sum along an axis, of the flattened array without one."""
     return np.cumsum(a, axis=axis, dtype=dtype)
@@ -199,8 +282,14 @@ def _index_of_extreme(function: Any) -> Any:
     compute.__module__ = __name__
     compute.__doc__ = f"NumPy's `{function.__name__}`; not floating, so it is not recorded."
     samples = [Sample(Array(3, 4)), Sample(Array(3, 4), axis=1)]
-    return op("reduction", numpy=(function,), symbol=function.__name__, latex=rf"\operatorname{{{function.__name__}}} {{a}}",
-              samples=samples, differentiable=False)(compute)  # fmt: skip
+    return op(
+        "reduction",
+        numpy=(function,),
+        symbol=function.__name__,
+        latex=rf"\operatorname{{{function.__name__}}} {{a}}",
+        samples=samples,
+        differentiable=False,
+    )(compute)
 
 
 argmax = _index_of_extreme(np.argmax)

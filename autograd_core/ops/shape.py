@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ from ..operator import Array, Bad, Sample, op, registry
 from .reductions import normalized
 
 
-@op("elementwise", symbol="=", latex="{a}", derivative={"a": "1"}, samples=[Sample(Array(3)), Sample(Array())], linear="jointly", analytic=True)
+@op(
+    "elementwise",
+    symbol="=",
+    latex="{a}",
+    derivative={"a": "1"},
+    samples=[Sample(Array(3)), Sample(Array())],
+    linear="jointly",
+    analytic=True,
+)
 def identity(a: Any) -> Any:
     """The same values, as a Node of its own: a copy for in-place writes and a place to hang a name on."""
     return np.positive(a)
@@ -20,10 +29,25 @@ def identity(a: Any) -> Any:
 identity.vjp(a=lambda g: g)
 
 
-@op("view", numpy=np.reshape, operands=("a",), symbol="reshape", latex=r"\operatorname{reshape}({a})", derivative={"a": "1"},
-    samples=[Sample(Array(3, 4), (2, 6)), Sample(Array(3, 4), -1), Sample(Array(), (1, 1)), Sample(Array(0, 3), (3, 0))],
-    bad=[Bad(ShapeError, r"reshape: .*\(3, 4\).*cannot reshape array of size 12 into shape \(5,2\)", Array(3, 4), (5, 2))],
-    linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "view",
+    numpy=np.reshape,
+    operands=("a",),
+    symbol="reshape",
+    latex=r"\operatorname{reshape}({a})",
+    derivative={"a": "1"},
+    samples=[
+        Sample(Array(3, 4), (2, 6)),
+        Sample(Array(3, 4), -1),
+        Sample(Array(), (1, 1)),
+        Sample(Array(0, 3), (3, 0)),
+    ],
+    bad=[
+        Bad(ShapeError, r"reshape: .*\(3, 4\).*cannot reshape array of size 12 into shape \(5,2\)", Array(3, 4), (5, 2))
+    ],
+    linear="jointly",
+    analytic=True,
+)
 def reshape(a: Any, shape: Any) -> Any:
     """The same elements in another shape."""
     return np.reshape(a, shape)
@@ -32,22 +56,46 @@ def reshape(a: Any, shape: Any) -> Any:
 reshape.vjp(a=lambda g, a_shape: np.reshape(g, a_shape))
 
 
-@op("view", numpy=np.transpose, symbol="ᵀ", latex=r"{a}^\top", derivative={"a": "1"},
-    samples=[Sample(Array(3, 4)), Sample(Array(2, 3, 4), (2, 0, 1)), Sample(Array(2, 3, 4), axes=(-1, 0, 1)), Sample(Array(5))],
-    bad=[Bad(ShapeError, "axes don't match", Array(3, 4), (0, 1, 2))], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "view",
+    numpy=np.transpose,
+    symbol="ᵀ",
+    latex=r"{a}^\top",
+    derivative={"a": "1"},
+    samples=[
+        Sample(Array(3, 4)),
+        Sample(Array(2, 3, 4), (2, 0, 1)),
+        Sample(Array(2, 3, 4), axes=(-1, 0, 1)),
+        Sample(Array(5)),
+    ],
+    bad=[Bad(ShapeError, "axes don't match", Array(3, 4), (0, 1, 2))],
+    linear="jointly",
+    analytic=True,
+)
 def transpose(a: Any, axes: Any = None) -> Any:
     """Axes permuted, reversed by default."""
     return np.transpose(a, axes)
 
 
 transpose.vjp(
-    a=lambda g, a_shape, axes: np.transpose(g, None if axes is None else tuple(int(i) for i in np.argsort(normalized(a_shape, tuple(axes)))))
+    a=lambda g, a_shape, axes: np.transpose(
+        g, None if axes is None else tuple(int(i) for i in np.argsort(normalized(a_shape, tuple(axes))))
+    )
 )
 
 
-@op("view", numpy=np.swapaxes, operands=("a",), symbol="swapaxes", latex=r"{a}^\top", derivative={"a": "1"},
-    samples=[Sample(Array(2, 3, 4), 0, -1)], bad=[Bad(ShapeError, "axis2: axis 3 is out of bounds", Array(2, 3), 0, 3)],
-    linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "view",
+    numpy=np.swapaxes,
+    operands=("a",),
+    symbol="swapaxes",
+    latex=r"{a}^\top",
+    derivative={"a": "1"},
+    samples=[Sample(Array(2, 3, 4), 0, -1)],
+    bad=[Bad(ShapeError, "axis2: axis 3 is out of bounds", Array(2, 3), 0, 3)],
+    linear="jointly",
+    analytic=True,
+)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     return np.swapaxes(a, axis1, axis2)
@@ -56,8 +104,17 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 swapaxes.vjp(a=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 
 
-@op("view", numpy=np.moveaxis, symbol="moveaxis", latex=r"\operatorname{moveaxis}({a})", derivative={"a": "1"}, operands=("a",),
-    samples=[Sample(Array(2, 3, 4), 0, -1), Sample(Array(2, 3, 4), (0, 1), (2, 0))], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "view",
+    numpy=np.moveaxis,
+    symbol="moveaxis",
+    latex=r"\operatorname{moveaxis}({a})",
+    derivative={"a": "1"},
+    operands=("a",),
+    samples=[Sample(Array(2, 3, 4), 0, -1), Sample(Array(2, 3, 4), (0, 1), (2, 0))],
+    linear="jointly",
+    analytic=True,
+)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other positions."""
     return np.moveaxis(a, source, destination)
@@ -66,9 +123,17 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 moveaxis.vjp(a=lambda g, source, destination: np.moveaxis(g, destination, source))
 
 
-@op("view", numpy=np.squeeze, symbol="squeeze", latex="{a}", derivative={"a": "1"},
+@op(
+    "view",
+    numpy=np.squeeze,
+    symbol="squeeze",
+    latex="{a}",
+    derivative={"a": "1"},
     samples=[Sample(Array(1, 3, 1)), Sample(Array(1, 3, 1), axis=0), Sample(Array(1, 1))],
-    bad=[Bad(ShapeError, "cannot select an axis to squeeze out", Array(3, 1), axis=0)], linear="jointly", analytic=True)  # fmt: skip
+    bad=[Bad(ShapeError, "cannot select an axis to squeeze out", Array(3, 1), axis=0)],
+    linear="jointly",
+    analytic=True,
+)
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Axes of length one removed."""
     return np.squeeze(a, axis=axis)
@@ -77,9 +142,18 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 squeeze.vjp(a=lambda g, a_shape: np.reshape(g, a_shape))
 
 
-@op("view", numpy=np.expand_dims, symbol="expand_dims", latex="{a}", derivative={"a": "1"}, operands=("a",),
-    samples=[Sample(Array(3), 0), Sample(Array(3, 4), axis=(0, -1))], bad=[Bad(ShapeError, "axis 3 is out of bounds", Array(3), 3)],
-    linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "view",
+    numpy=np.expand_dims,
+    symbol="expand_dims",
+    latex="{a}",
+    derivative={"a": "1"},
+    operands=("a",),
+    samples=[Sample(Array(3), 0), Sample(Array(3, 4), axis=(0, -1))],
+    bad=[Bad(ShapeError, "axis 3 is out of bounds", Array(3), 3)],
+    linear="jointly",
+    analytic=True,
+)
 def expand_dims(a: Any, axis: Any) -> Any:
     """Axes of length one inserted."""
     return np.expand_dims(a, axis)
@@ -88,9 +162,18 @@ def expand_dims(a: Any, axis: Any) -> Any:
 expand_dims.vjp(a=lambda g, a_shape: np.reshape(g, a_shape))
 
 
-@op("elementwise", numpy=np.broadcast_to, symbol="broadcast", latex="{a}", derivative={"a": "1"}, operands=("a",),
+@op(
+    "elementwise",
+    numpy=np.broadcast_to,
+    symbol="broadcast",
+    latex="{a}",
+    derivative={"a": "1"},
+    operands=("a",),
     samples=[Sample(Array(3), (2, 3)), Sample(Array(3, 1), (3, 4)), Sample(Array(), (2,))],
-    bad=[Bad(ShapeError, "could not be broadcast", Array(3), (2, 4))], linear="jointly", analytic=True)  # fmt: skip
+    bad=[Bad(ShapeError, "could not be broadcast", Array(3), (2, 4))],
+    linear="jointly",
+    analytic=True,
+)
 def broadcast_to(a: Any, shape: Any) -> Any:
     """Repeated along new axes and axes of length one; its gradient is summed by the engine."""
     return np.broadcast_to(a, shape)
@@ -99,8 +182,16 @@ def broadcast_to(a: Any, shape: Any) -> Any:
 broadcast_to.vjp(a=lambda g: g)
 
 
-@op("view", numpy=np.flip, symbol="flip", latex=r"\operatorname{flip}({a})", derivative={"a": "1"},
-    samples=[Sample(Array(3, 4)), Sample(Array(3, 4), axis=1)], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "view",
+    numpy=np.flip,
+    symbol="flip",
+    latex=r"\operatorname{flip}({a})",
+    derivative={"a": "1"},
+    samples=[Sample(Array(3, 4)), Sample(Array(3, 4), axis=1)],
+    linear="jointly",
+    analytic=True,
+)
 def flip(a: Any, axis: Any = None) -> Any:
     """Order of the elements reversed along axes."""
     return np.flip(a, axis=axis)
@@ -118,21 +209,42 @@ def _joining(name: str, function: Any, doc: str, bad: Bad) -> Any:
     compute.__doc__ = doc
     shapes = [((2, 3), (1, 3)), ((2,), (0,), (3,))] if name == "concatenate" else [((2, 3), (2, 3)), ((), (), ())]
     samples = [Sample([Array(*s) for s in group]) for group in shapes] + [Sample([Array(3, 2), Array(3, 2)], axis=-1)]
-    return op("gather", numpy=function, name=name, symbol=name, latex=rf"\operatorname{{{name}}}({{arrays}})", derivative={"arrays": "1"},
-              variadic="arrays", samples=samples, bad=[bad], linear="jointly", analytic=True)(compute)  # fmt: skip
+    return op(
+        "gather",
+        numpy=function,
+        name=name,
+        symbol=name,
+        latex=rf"\operatorname{{{name}}}({{arrays}})",
+        derivative={"arrays": "1"},
+        variadic="arrays",
+        samples=samples,
+        bad=[bad],
+        linear="jointly",
+        analytic=True,
+    )(compute)
 
 
-concatenate = _joining("concatenate", np.concatenate, "Arrays joined along an axis (flattened with axis=None).",
-                       Bad(ShapeError, "concatenate: the operands must fit together", [Array(2, 3), Array(2, 4)]))  # fmt: skip
-stack = _joining("stack", np.stack, "Arrays of one shape joined along a new axis.",
-                 Bad(ShapeError, "stack: the operands must fit together", [Array(2, 3), Array(2, 4)]))  # fmt: skip
+concatenate = _joining(
+    "concatenate",
+    np.concatenate,
+    "Arrays joined along an axis (flattened with axis=None).",
+    Bad(ShapeError, "concatenate: the operands must fit together", [Array(2, 3), Array(2, 4)]),
+)
+stack = _joining(
+    "stack",
+    np.stack,
+    "Arrays of one shape joined along a new axis.",
+    Bad(ShapeError, "stack: the operands must fit together", [Array(2, 3), Array(2, 4)]),
+)
 
 
 def _concatenate_rule(g: Any, shapes: Any, axis: Any) -> list[Any]:
     sizes = [int(np.prod(s)) if axis is None else s[axis] for s in shapes]
     ends = np.cumsum(sizes)
     place = 0 if axis is None else axis % len(shapes[0])
-    parts = [g[(slice(None),) * place + (slice(int(end) - size, int(end)),)] for size, end in zip(sizes, ends, strict=True)]
+    parts = [
+        g[(slice(None),) * place + (slice(int(end) - size, int(end)),)] for size, end in zip(sizes, ends, strict=True)
+    ]
     return [np.reshape(part, s) for part, s in zip(parts, shapes, strict=True)] if axis is None else parts
 
 
@@ -154,9 +266,18 @@ def pick(a: Any, index: int = 0) -> Any:
 pick.vjp(a=lambda g: g)
 
 
-@op("view", symbol="split", latex=r"\operatorname{split}({a})", derivative={"a": "1"}, operands=("a",), multiple=True,
+@op(
+    "view",
+    symbol="split",
+    latex=r"\operatorname{split}({a})",
+    derivative={"a": "1"},
+    operands=("a",),
+    multiple=True,
     samples=[Sample(Array(6, 2), 3), Sample(Array(2, 5), [1, 3], axis=1)],
-    bad=[Bad(ShapeError, "does not result in an equal division", Array(5), 2)], linear="jointly", analytic=True)  # fmt: skip
+    bad=[Bad(ShapeError, "does not result in an equal division", Array(5), 2)],
+    linear="jointly",
+    analytic=True,
+)
 def split(a: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Parts of an array along an axis, as a tuple."""
     return tuple(np.split(a, indices_or_sections, axis=axis))
@@ -170,20 +291,35 @@ def _split_rule(g: Any, shape: tuple[int, ...], sections: Any, axis: int) -> lis
     else:
         edges = [0, *(int(i) for i in sections), length]
     some = next(iter(g.values()))
-    sizes = [b - a for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    sizes = [b - a for a, b in itertools.pairwise(edges)]
     parts = [
         g[i] if i in g else np.zeros_like(some, shape=(*shape[:axis], size, *shape[axis % len(shape) + 1 :]))
         for i, size in enumerate(sizes)
     ]
-    return [np.concatenate([np.broadcast_to(p, (*shape[: axis % len(shape)], s, *shape[axis % len(shape) + 1 :])) for p, s in zip(parts, sizes, strict=True)], axis=axis)]
+    return [
+        np.concatenate(
+            [
+                np.broadcast_to(p, (*shape[: axis % len(shape)], s, *shape[axis % len(shape) + 1 :]))
+                for p, s in zip(parts, sizes, strict=True)
+            ],
+            axis=axis,
+        )
+    ]
 
 
 split.vjp(lambda g, a_shape, indices_or_sections, axis: _split_rule(g, a_shape, indices_or_sections, axis))
 registry.functions[np.split] = lambda ary, indices_or_sections, axis=0: list(split(ary, indices_or_sections, axis=axis))
 
 
-@op("elementwise", symbol="cast", latex="{a}", derivative={"a": "1"}, operands=("a",),
-    samples=[Sample(Array(3), np.float64)], linear="jointly", analytic=True)  # fmt: skip
+@op(
+    "elementwise",
+    symbol="cast",
+    latex="{a}",
+    derivative={"a": "1"},
+    operands=("a",),
+    samples=[Sample(Array(3), np.float64)],
+    linear="jointly",
+)
 def astype(a: Any, dtype: Any) -> Any:
     """Another floating dtype; the engine casts the gradient back."""
     return a.astype(dtype)
