@@ -1,0 +1,271 @@
+"""The base class of all optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from operator import eq
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from autograd_core import Tensor
+from autograd_core.errors import ArgumentError, DTypeError, LeafError, where
+
+from .options import Group, checked
+from .runner import Runner
+
+__all__ = ["Optimizer", "Parameters"]
+
+Parameters: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
+
+
+class Optimizer:
+    """Reads `.grad` of its parameters and writes the parameters in place.
+
+    A subclass states its options in its constructor, the names of its state arrays in
+    `state_names`, and one static method:
+
+        update(p, g, *state, t, **options) -> (new p, *new state)
+
+    elementwise, in ufuncs, operators and Python numbers only. t = 1, 2, ... and the options are
+    0-d; an option listed in `absent_if_zero` is None when it is zero. Powers of numbers are written
+    `x ** 0.5` (`np.sqrt` of a Python float is a float64 array scalar, which would widen float32).
+    `Runner` turns the function into in-place code; on arrays of another type than NumPy's it is
+    called as it stands.
+
+    Attributes:
+        param_groups: list of `Group`; `param_groups[0]["lr"] = 0.01` takes effect at the next step.
+        state: per parameter that has been updated, "step" (0-d) and the state arrays, all Tensors.
+    """
+
+    absent_if_zero: ClassVar[tuple[str, ...]] = ()
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+
+    def __init__(self, params: Parameters, **defaults: Any) -> None:
+        self._name = type(self).__name__
+        self.defaults = {name: checked(self._name, name, v, self.choices) for name, v in defaults.items()}
+        self.param_groups: list[Group] = []
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        self._runner = Runner()
+        if isinstance(params, Tensor):
+            raise ArgumentError(
+                f"{self._name}: params must be a sequence of Tensors, got a single Tensor of shape "
+                f"{params.shape}; wrap it in a list. {where(self._name)}"
+            )
+        entries: list[Any] = list(params)
+        if not entries:
+            raise ArgumentError(
+                f"{self._name}: there must be at least one parameter, got an empty sequence; an "
+                f"iterator such as model.parameters() can be read only once. {where(self._name)}"
+            )
+        groups = entries if all(isinstance(entry, dict) for entry in entries) else [{"params": entries}]
+        for group in groups:
+            self.add_param_group(group)
+
+    # -- what a subclass says
+
+    update: ClassVar[Callable[..., tuple[Any, ...]]]
+
+    @staticmethod
+    def state_names(options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the state arrays, in the order of `update`'s arguments; each starts as zeros."""
+        return ()
+
+    @staticmethod
+    def check(options: Mapping[str, Any]) -> str | None:
+        """What is wrong with a combination of options, each valid by itself."""
+        return None
+
+    @staticmethod
+    def carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, float]:
+        """Factors by which state arrays change their unit when options are set anew."""
+        return {}
+
+    # -- groups
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Adds parameters with options of their own, e.g. `{"params": [w], "lr": 0.1}`.
+
+        Options that it does not name are the defaults.
+
+        Raises:
+            ArgumentError: an unknown option or one outside its domain, no parameter, something that
+                is no Tensor, or a parameter that is there already.
+            LeafError: a parameter that is no leaf or requires no gradient.
+            DTypeError: a parameter that is not real floating.
+        """
+        name = self._name
+        unknown = set(group) - set(self.defaults) - {"params"}
+        if unknown or "params" not in group:
+            raise ArgumentError(
+                f"{name}: a group must have 'params' and may have {sorted(self.defaults)}, got "
+                f"{sorted(group)}; correct the names. {where(name)}"
+            )
+        given = {key: checked(name, key, group[key], self.choices) for key in group if key != "params"}
+        options = self.defaults | given
+        if (wrong := self.check(options)) is not None:
+            raise ArgumentError(f"{name}: {wrong}. {where(name)}")
+        entries = group["params"]
+        params = [entries] if isinstance(entries, Tensor) else list(entries)
+        params = [entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry for entry in params]
+        if not params:
+            raise ArgumentError(f"{name}: a group must have at least one parameter, got none. {where(name)}")
+        seen = {id(p) for other in self.param_groups for p in other.params}
+        for i, p in enumerate(params):
+            self._check_parameter(p, f"parameter {i} of group {len(self.param_groups)}")
+            if id(p) in seen:
+                raise ArgumentError(
+                    f"{name}: a parameter must be in one group, once, got {_label(p)} again as "
+                    f"parameter {i} of group {len(self.param_groups)}; it would be updated twice a "
+                    f"step. {where(name)}"
+                )
+            seen.add(id(p))
+        self.param_groups.append(Group(params, options, type(self), self.state))
+        self._runner.forget()
+
+    def _check_parameter(self, p: Any, place: str) -> None:
+        name = self._name
+        if not isinstance(p, Tensor):
+            raise ArgumentError(
+                f"{name}: a parameter must be a Tensor, got {type(p).__name__} as {place}. {where(name)}"
+            )
+        if not p.is_leaf:
+            raise LeafError(
+                f"{name}: a parameter must be a leaf, got the output of "
+                f"{p._node.op.name if p._node else '?'} of shape {p.shape} as {place}; it has no "
+                f".grad: pass the leaf that it was computed from, or .detach() it. {where(name)}"
+            )
+        if not p.requires_grad:
+            raise LeafError(
+                f"{name}: a parameter must require a gradient, got {_label(p)} as {place}, which "
+                f"does not; create it with requires_grad=True. {where(name)}"
+            )
+        if p.dtype.kind != "f":
+            raise DTypeError(f"{name}: a parameter must be real floating, got {p.dtype} as {place}. {where(name)}")
+
+    # -- stepping
+
+    def step(self) -> None:
+        """Updates every parameter that has a gradient, in place.
+
+        Raises:
+            ArgumentError: no parameter has a gradient, or one has a gradient of another shape, or a
+                read-only array. Nothing has changed then.
+        """
+        self._runner.step(self)
+
+    def zero_grad(self) -> None:
+        """Sets `.grad` of every parameter to None."""
+        for group in self.param_groups:
+            for p in group.params:
+                p.grad = None
+
+    # -- saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """A snapshot in dicts, lists, arrays and numbers; parameters go by number."""
+        params = [p for group in self.param_groups for p in group.params]
+        number = {id(p): i for i, p in enumerate(params)}
+        return {
+            "optimizer": self._name,
+            "state": {
+                number[id(p)]: {
+                    key: int(tensor.item()) if key == "step" else np.positive(tensor.data)
+                    for key, tensor in self.state[p].items()
+                }
+                for p in params
+                if p in self.state
+            },
+            "param_groups": [{**group, "params": [number[id(p)] for p in group.params]} for group in self.param_groups],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave, bit for bit; the parameters themselves are not in it.
+
+        Raises:
+            ArgumentError: it is another optimizer's, or has other groups, parameters, options,
+                shapes or dtypes. Nothing has changed then.
+        """
+        options, states = self._read(state_dict)
+        for group, values in zip(self.param_groups, options):
+            for key, value in values.items():
+                group.write(key, value)
+        self.state.clear()
+        for p, values in states:
+            self.state[p] = {key: Tensor(value) for key, value in values.items()}
+        self._runner.forget()
+
+    def _read(self, saved: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[Tensor, dict[str, Any]]]]:
+        """Options and states of a state_dict, checked."""
+        name = f"{self._name}.load_state_dict"
+
+        def expect(what: str, ours: Any, theirs: Any, fits: Callable[..., Any] = eq) -> None:
+            if not fits(ours, theirs):
+                raise ArgumentError(
+                    f"{name}: {what} must be {'' if fits is eq else 'among '}{ours!r}, got "
+                    f"{theirs!r}; load it into an optimizer made as the saved one was. "
+                    f"{where(name)}"
+                )
+
+        expect("the keys of the dict", ["optimizer", "param_groups", "state"], sorted(saved))
+        expect("the saved optimizer", self._name, saved["optimizer"])
+        groups = saved["param_groups"]
+        sizes = [len(group.params) for group in self.param_groups]
+        expect("the numbers of parameters per group", sizes, [len(group["params"]) for group in groups])
+        expect(
+            "the numbers of the parameters",
+            list(range(sum(sizes))),
+            [i for g in groups for i in g["params"]],
+        )
+        options = []
+        for group in groups:
+            expect("the names of the options", sorted(self.defaults), sorted(set(group) - {"params"}))
+            values = {key: checked(name, key, group[key], self.choices) for key in self.defaults}
+            if (wrong := self.check(values)) is not None:
+                raise ArgumentError(f"{name}: {wrong}. {where(name)}")
+            options.append(values)
+        owners = [(p, values) for group, values in zip(self.param_groups, options) for p in group.params]
+        states = []
+        expect("the numbers of the states", list(range(len(owners))), list(saved["state"]), _holds)
+        for i, values in saved["state"].items():
+            p, chosen = owners[i]
+            # An option switched on or off since the last step changes which arrays there are; the
+            # next step makes those that are missing.
+            keys = [key for key in values if key != "step"]
+            expect(
+                f"the state of parameter {i}",
+                {"step", *self._all_states(chosen)},
+                {*values},
+                _holds,
+            )
+            for key in keys:
+                place = f"{key!r} of parameter {i}"
+                expect(f"the shape of {place}", p.shape, getattr(values[key], "shape", None))
+                expect(f"the dtype of {place}", p.dtype, getattr(values[key], "dtype", None))
+            step = np.array(values["step"], np.float64)
+            states.append((p, {"step": step} | {key: np.positive(values[key]) for key in keys}))
+        return options, states
+
+    def _all_states(self, options: Mapping[str, Any]) -> set[str]:
+        """Names of the states under these options, and with no option absent."""
+        full = dict(options) | dict.fromkeys(self.absent_if_zero, 1.0)
+        return {*self.state_names(options), *self.state_names(full)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy: all but the prepared blocks, which the next step makes anew."""
+        return self.__dict__ | {"_runner": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._runner = Runner()
+
+    def __repr__(self) -> str:
+        return f"{self._name}({', '.join(map(repr, self.param_groups))})"
+
+
+def _holds(ours: Any, theirs: Any) -> bool:
+    return all(item in ours for item in theirs)
+
+
+def _label(p: Tensor) -> str:
+    return f"{p.name!r} of shape {p.shape}" if p.name else f"a tensor of shape {p.shape}"
