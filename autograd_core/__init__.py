@@ -13,6 +13,7 @@ from .tensor import Tensor, tensor
 
 memory.apply_policy()
 from . import dispatch, methods, ops  # noqa: E402, F401 - they fill the registry and attach to Tensor
+from .compare import compare  # noqa: E402 - light, and not lazy: the subpackage of that name would hide it
 from .functions import one_hot, stop_gradient, tag  # noqa: E402
 from .ops.exponential import erf, sigmoid, softplus  # noqa: E402
 from .ops.piecewise import relu  # noqa: E402
@@ -21,13 +22,13 @@ from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and
 
 if TYPE_CHECKING:
     from .check import check_grads
-    from .compare import Report, compare
+    from .compare import Report
     from .drawing import Drawing, draw
 
 __version__ = "0.1.0"
 
 # Imported at first use: they need libraries that `import autograd_core` should not wait for.
-_LAZY = {"compare": "compare", "Report": "compare", "draw": "drawing", "Drawing": "drawing", "check_grads": "check"}
+_LAZY = {"Report": "compare", "draw": "drawing", "Drawing": "drawing", "check_grads": "check"}
 
 
 def __getattr__(name: str) -> Any:

@@ -34,12 +34,12 @@ def backward(root: Tensor, gradient: Any, retain: bool, create: bool) -> None:
             f"requires_grad=True (or was computed under no_grad); set it on the leaves. {where('backward')}"
         )
     cotangent = initial(root, gradient, create)
+    commits: list[tuple[Tensor, Tensor]] = []
     if root._node is None:
         leaves: dict[int, tuple[Tensor, Any]] = {id(root): (root, cotangent)}
         del cotangent
     else:
-        leaves = sweep([(root._node, cotangent)], retain=retain, create=create)
-    commits = []
+        leaves = sweep([(root._node, cotangent)], retain=retain, create=create, retained=commits)
     while leaves:
         commits.append(finished(leaves, create))
     for leaf, total in commits:
@@ -75,7 +75,7 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tenso
     out = total if create else result(total)
     del total
     if out._data.shape != shape:
-        out = Tensor(np.broadcast_to(out._data, shape).copy()) if not create else np.broadcast_to(out, shape)
+        out = expanded(out, shape, create)
     if leaf._hooks is not None:
         for hook in list(leaf._hooks.values()):
             changed = hook(out)
@@ -87,6 +87,17 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tenso
     if not create and isinstance(out._data, np.ndarray) and not _sole(out):
         return leaf, Tensor(out._data.copy())
     return leaf, out
+
+
+def expanded(out: Tensor, shape: tuple[int, ...], create: bool) -> Tensor:
+    """A gradient that stands for its broadcast, in full."""
+    try:
+        return np.broadcast_to(out, shape) if create else Tensor(np.copy(np.broadcast_to(out._data, shape)))
+    except ValueError as error:
+        raise ShapeError(
+            f"backward: a gradient must have its leaf's shape {shape} or broadcast to it, got {out.shape}; the gradient rule of the "
+            f"operator that the leaf went into must sum it to its operand's shape. {where('backward')}"
+        ) from error
 
 
 def _sole(t: Tensor) -> bool:
@@ -119,6 +130,7 @@ def sweep(
     create: bool = False,
     targets: dict[int, Any] | None = None,
     floor: int = 0,
+    retained: list[tuple[Tensor, Tensor]] | None = None,
 ) -> dict[int, tuple[Any, Any]]:
     """Propagates cotangents from `roots` to the leaves.
 
@@ -128,6 +140,7 @@ def sweep(
         create: cotangents and kept arrays are Tensors; the sweep is recorded.
         targets: ids of leaves and Nodes whose cotangents are wanted; None wants all leaves.
         floor: Nodes recorded before this number lead to no target.
+        retained: takes (tensor, gradient) of the intermediate tensors that asked for theirs.
 
     Returns:
         By id: (the leaf Tensor or target Node, its cotangent).
@@ -163,7 +176,7 @@ def sweep(
                 g = pending.pop(node)
             upcoming = None
             if node.extra is not None:
-                g = attend(node, g, create)
+                g = attend(node, g, create, retained)
             if targets is not None and id(node) in targets:
                 sums[id(node)] = g
                 owners[id(node)] = node
@@ -256,7 +269,7 @@ def sweep(
                 h = None
             g = below
             if not retain:
-                node.kept = None
+                node.kept = kept = None  # also here, or it would live through the next operation
     finally:
         if token is not None:
             STATE.reset(token)
@@ -366,7 +379,7 @@ def as_tensors(node: Node, kept: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def attend(node: Node, g: Any, create: bool) -> Any:
+def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor]] | None) -> Any:
     """Hooks and retained gradients of an intermediate value."""
     extra = node.extra
     assert extra is not None
@@ -381,9 +394,10 @@ def attend(node: Node, g: Any, create: bool) -> Any:
             g = changed if create else changed._data
     holder = extra.retain() if extra.retain is not None else None
     if holder is not None:
-        total = g if isinstance(g, Tensor) else Tensor(g.copy())
-        holder._grad = total if holder._grad is None else holder._grad + total
+        total = g if isinstance(g, Tensor) else Tensor(np.copy(g))
         extra.grad = total._data
+        if retained is not None:
+            retained.append((holder, total if holder._grad is None else holder._grad + total))
     return g
 
 

@@ -199,6 +199,7 @@ class Operator:
         self.rules.update(rules)
         self._plans.clear()
         self.binary_plans = ()
+        self._fast = None
         self.plan((1 << max(len(self.parameters), 1)) - 1)  # checks the names now, not at the first backward
         return self
 

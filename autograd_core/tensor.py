@@ -172,7 +172,12 @@ class Tensor:
         return bool(self._data)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if self.size == 1 and spec else str(self), spec)
+        if spec and self.size != 1:
+            raise ShapeError(
+                f"format: a format such as {spec!r} needs a tensor of one element, got one of shape {self.shape}; "
+                f"use np.array2string(t.detach().numpy(), precision=3). {where('format')}"
+            )
+        return format(self.item() if spec else str(self), spec)
 
     def __repr__(self) -> str:
         text = np.array2string(self._data, prefix="Tensor(", separator=", ") if self._is_numpy() else repr(self._data)

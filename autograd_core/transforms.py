@@ -8,6 +8,7 @@ fresh entries of the tape, so that an inner derivative does not see an outer var
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from .tensor import Tensor, as_array, entry_of
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
+_INSIDE: ContextVar[bool] = ContextVar("autograd_core_inside_transform", default=False)
+
+
 class _Traced:
     """A function's recorded call: its fresh inputs, its output and where its part of the tape begins."""
 
@@ -36,12 +40,21 @@ class _Traced:
         self.nested = any(isinstance(p, Tensor) for p in primals)
         arguments = list(primals)
         self.inputs: list[Tensor] = []
-        with enable_grad():
-            for i in wanted:
-                fresh = self._fresh(primals[i], i)
-                arguments[i] = fresh
-                self.inputs.append(fresh)
-            self.out = f(*arguments)
+        inside = _INSIDE.get()
+        token = _INSIDE.set(True)
+        try:
+            with enable_grad():
+                for i in wanted:
+                    fresh = self._fresh(primals[i], i)
+                    arguments[i] = fresh
+                    self.inputs.append(fresh)
+                self.out = f(*arguments)
+        finally:
+            _INSIDE.reset(token)
+        # A function inside another one that is being differentiated may use that one's variable without having it for an
+        # argument. The derivative depends on it then, and must be recorded.
+        if inside and not self.nested and isinstance(self.out, Tensor):
+            self.nested = bool(_outer_entries(self.out, self.floor, self.inputs))
 
     def _fresh(self, primal: Any, i: int) -> Tensor:
         if isinstance(primal, Tensor) and primal.requires_grad:
@@ -85,9 +98,11 @@ class _Traced:
                 found = {}
             else:
                 found = sweep([(root, cotangent)], retain=True, create=create, targets=targets, floor=self.floor)
-        answers = []
+        answers: list[Any] = []
         for t, e in zip(self.inputs, entries, strict=True):
             h = found[id(e)][1] if id(e) in found else None
+            if not create and any(h is other for other in (cotangent, *answers)):
+                h = np.copy(h)  # results are the caller's own
             if h is None:
                 h = np.zeros_like(t.data)
                 h = Tensor(h) if create else h
@@ -98,6 +113,13 @@ class _Traced:
                 h = np.asarray(h) if isinstance(h, np.generic) else h
             answers.append(h)
         return answers
+
+    def value(self) -> Any:
+        """The function's value, as a Tensor for Tensors and as an array of its own for arrays."""
+        out = self.output()
+        if not self.nested and any(out is t for t in self.inputs):
+            return np.copy(out.data)
+        return self.give(out)
 
     def give(self, value: Any) -> Any:
         """A Tensor for Tensors, an array for arrays."""
@@ -153,7 +175,7 @@ def _value_and_grad(name: str, f: Callable[..., Any], argnums: int | Sequence[in
         one = np.ones_like(out.data)
         create = traced.nested
         gradients = tuple(traced.give(h) for h in traced.pull(Tensor(one) if create else one, create))
-        return traced.give(out), gradients[0] if isinstance(argnums, int) else gradients
+        return traced.value(), gradients[0] if isinstance(argnums, int) else gradients
 
     return differentiated
 
@@ -173,7 +195,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         answers = traced.pull(_cotangent(traced, cotangent, create), create)
         return tuple(h if isinstance(cotangent, Tensor) else traced.give(h) for h in answers)
 
-    return traced.give(traced.output()), pullback
+    return traced.value(), pullback
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -200,8 +222,10 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     tangent = push(traced.output(), seeds, traced.floor)
     if tangent is None:
         tangent = np.zeros_like(traced.output().data)
+    elif not create and any(tangent is v for v in seeds.values()):
+        tangent = np.copy(tangent)
     traced.nested = create
-    return traced.give(traced.output()), traced.give(
+    return traced.value(), traced.give(
         np.asarray(tangent) if isinstance(tangent, np.generic) else tangent
     )
 

@@ -48,7 +48,7 @@ def in_place(name: str, op: Any) -> Any:
             from .ops.shape import identity
 
             source = identity(self)  # the rule may keep the old value, whose memory is about to be written to
-        value = op(source, other)
+        value = op(source, source if other is self else other)
         if value.shape != self.shape:
             raise ShapeError(
                 f"{name}: the result must have the tensor's own shape {self.shape}, got {value.shape}; "
@@ -108,8 +108,14 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
             positions = np.arange(owner.size).reshape(owner.shape)
             for op, statics in path:
                 positions = op.function(positions, **statics)
-            region = positions if index is None else positions[index]
-            node = put_positions(owner, np.broadcast_to(value, region.shape), positions=region)._node
+            try:
+                region = positions if index is None else positions[index]
+                np.broadcast_shapes(value.shape, region.shape)
+            except (ValueError, IndexError) as error:
+                raise misfit(t, value, writer, error) from error
+            if value.shape != region.shape:
+                value = broadcast_as_assigned(value, region.shape)
+            node = put_positions(owner, value, positions=region)._node
     write(t, value._data, index, writer)
     if recording:
         owner._node = node
@@ -131,11 +137,22 @@ def write(t: Tensor, value: Any, index: Any, writer: str) -> None:
         else:
             t.data[index] = value
     except (ValueError, IndexError) as error:
-        raise ShapeError(
-            f"{writer}: the value must broadcast to the place it is written to, got a value of shape "
-            f"{np.shape(value)} for a "
-            f"tensor of shape {t.shape}: {error}. {where(writer)}"
-        ) from error
+        raise misfit(t, value, writer, error) from error
+
+
+def broadcast_as_assigned(value: Tensor, shape: tuple[int, ...]) -> Any:
+    """`value` in the shape of the place: as in NumPy, assignment drops its leading axes of length one."""
+    extra = len(value.shape) - len(shape)
+    if extra > 0:
+        value = np.reshape(value, value.shape[extra:])
+    return np.broadcast_to(value, shape)
+
+
+def misfit(t: Tensor, value: Any, writer: str, error: Exception) -> ShapeError:
+    return ShapeError(
+        f"{writer}: the value must broadcast to the place it is written to, got a value of shape {np.shape(value)} for a "
+        f"tensor of shape {t.shape}: {error}; correct the index or reshape the value. {where(writer)}"
+    )
 
 
 def reconnect(owner: Tensor, storage: Any) -> None:

@@ -132,6 +132,8 @@ setitem.vjp(a=lambda g, index: _outside(g, index), value=lambda g, index, value_
 )
 def put_positions(a: Any, value: Any, positions: Any) -> Any:
     """`a` with the elements at flat positions replaced: what a write into a view does to its base."""
+    if not isinstance(a, np.ndarray | np.generic):
+        return np.reshape(setitem.function(np.reshape(a, -1), value, positions), a.shape)
     out = np.array(a, order="C")  # so that the flat array is a view of it
     out.reshape(-1)[positions] = value
     return out

@@ -1,0 +1,291 @@
+"""The oracle confirmed: complex step where every operator admits it, otherwise differences.
+
+Complex step: Im f(x + i h e_k) / h with h = 1e-100 has no cancellation, so it is exact to rounding.
+Central differences: Richardson extrapolation over falling steps (Ridders 1982), each element with
+an error bar of its own; one-sided slopes that disagree show a kink.
+Small targets are confirmed at every element; of large ones a random subset of the elements and
+random directions across all of them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import autograd_core
+from autograd_core.compare.oracle import Truth
+from autograd_core.compare.problem import Array, Problem
+from autograd_core.compare.tagging import TagScope, plain
+
+EVERY_ELEMENT = 512  # up to this size each element is perturbed,
+SOME_ELEMENTS = 128  # of a larger target this many
+WORK = 1e7  # elements computed per target; keeps a 64 x 1437 batch below a second
+DIRECTIONS = 4
+COMPLEX_STEP = 2.0**-332  # about 1e-100: squares vanish, first derivatives keep all their digits
+LEVELS = 8
+SHRINK = 8.0
+TRUSTED = 1e-5  # differences with a larger error bar confirm nothing
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What an independent derivative says of the engine's gradient of one target.
+
+    Attributes:
+        method: "complex step" or "central differences".
+        coverage: What was perturbed, in words.
+        error: max|engine - independent| / max|engine|, over everything that was perturbed.
+        allowed: The largest such error that the method itself explains.
+        kinks: Indices at which f is not differentiable (left out of `error`).
+        problem: Why nothing could be confirmed, or "".
+    """
+
+    method: str
+    coverage: str
+    error: float
+    allowed: float
+    kinks: tuple[tuple[int, ...], ...] = ()
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """The engine's gradient is confirmed."""
+        return not self.problem and self.error <= self.allowed
+
+
+@dataclass
+class _Probe:
+    """Runs f with one input or tag moved, on arrays if f takes them, else on Tensors."""
+
+    problem: Problem
+    at: Truth
+    on_arrays: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.on_arrays = True
+        try:
+            y = self("", np.zeros(()))
+        except Exception:  # f uses something that only Tensors have; that is no fault
+            self.on_arrays = False
+        else:
+            self.on_arrays = _close(y, self.at.output)
+
+    def __call__(self, target: str, move: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        inputs: dict[str, Any] = dict(self.at.inputs)
+        if target in inputs:
+            inputs[target] = inputs[target] + move
+        deltas = {target: move} if target in self.at.tags else {}
+        scope = TagScope(deltas, reserved=self.problem.names)
+        if self.on_arrays:
+            return plain(self.problem.run(inputs, self.at.params, scope))
+        with autograd_core.no_grad():
+            inputs = {name: autograd_core.Tensor(x) for name, x in inputs.items()}
+            return plain(self.problem.run(inputs, self.at.params, scope))
+
+
+def _close(y: np.ndarray[Any, Any], expected: Array) -> bool:
+    return y.shape == expected.shape and bool(
+        np.allclose(y, expected, rtol=1e-9, atol=1e-12 * float(np.abs(expected).max()))
+    )
+
+
+def confirm(
+    problem: Problem,
+    at: Truth,
+    targets: Mapping[str, float],
+    draws: list[Array],
+    rng: np.random.Generator,
+    share: float = 1.0,
+) -> dict[str, Confirmation]:
+    """Confirm the engine's gradient of each target for all upstream draws.
+
+    Args:
+        problem: What is judged.
+        at: The engine's run.
+        targets: Names, each with the relative rounding bound of its gradient.
+        draws: Upstream gradients.
+        rng: Source of the subset and of the directions.
+        share: Of the elements, for points in the middle of a sweep.
+    """
+    probe = _Probe(problem, at)
+    true = [at.pullback(ct) for ct in draws]
+    results = {}
+    for name, bound in targets.items():
+        gradients = [pulled[name] for pulled in true]
+        moves = list(_moves(at, name, rng, share))
+        result = None
+        if at.analytic and probe.on_arrays:
+            result = _complex_step(probe, name, moves, gradients, draws, bound)
+        if result is None or not result.ok:
+            # A second opinion: f on complex arrays may differ from f (a conjugate, a modulus).
+            second = _differences(probe, name, moves, gradients, draws, bound)
+            result = second if result is None or second.ok else result
+        results[name] = result
+    return results
+
+
+@dataclass(frozen=True)
+class _Move:
+    direction: Array
+    index: tuple[int, ...] | None  # of the only element that moves; None for all of them
+
+
+def _moves(at: Truth, name: str, rng: np.random.Generator, share: float) -> Iterator[_Move]:
+    shape = at.shape(name)
+    size = int(np.prod(shape))
+    work = at.output.size + sum(x.size for x in at.inputs.values())
+    most = max(16, int(min(EVERY_ELEMENT, WORK / work) * share))
+    some = min(most, SOME_ELEMENTS)
+    chosen = range(size) if size <= most else np.sort(rng.choice(size, some, replace=False))
+    for flat in chosen:
+        index = tuple(int(i) for i in np.unravel_index(flat, shape))
+        direction = np.zeros(shape)
+        direction[index] = 1.0
+        yield _Move(direction, index)
+    if size > most:
+        for _ in range(DIRECTIONS):
+            yield _Move(rng.standard_normal(shape), None)
+
+
+def _coverage(moves: list[_Move], size: int) -> str:
+    elements = sum(m.index is not None for m in moves)
+    if elements == len(moves):
+        return f"all {size} elements" if size != 1 else "the only element"
+    return f"{elements} of {size} elements and {len(moves) - elements} random directions"
+
+
+def _scales(move: _Move, gradients: list[Array], at: Truth, draws: list[Array]) -> Array:
+    """Per draw, what an error of this slope is relative to."""
+    scales = np.empty(len(gradients))
+    for d, (b, ct) in enumerate(zip(gradients, draws, strict=True)):
+        own = float(np.abs(b).max()) if move.index is not None else float(np.linalg.norm(b))
+        # A vanishing gradient has no scale of its own: take that of the terms that cancel in it.
+        scales[d] = max(own, 1e-9 * float(np.abs(ct * at.output).max()), np.finfo(float).tiny)
+    return scales
+
+
+def _engine(move: _Move, gradients: list[Array]) -> Array:
+    """Per draw, the engine's slope along the move."""
+    return np.array([float((b * move.direction).sum()) for b in gradients])
+
+
+def _complex_step(
+    probe: _Probe,
+    name: str,
+    moves: list[_Move],
+    gradients: list[Array],
+    draws: list[Array],
+    bound: float,
+) -> Confirmation | None:
+    worst = 0.0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            for move in moves:
+                y = probe(name, 1j * COMPLEX_STEP * move.direction)
+                if not _close(y.real, probe.at.output):
+                    return None
+                column = y.imag / COMPLEX_STEP
+                slopes = np.array([float((ct * column).sum()) for ct in draws])
+                scales = _scales(move, gradients, probe.at, draws)
+                errors = np.abs(_engine(move, gradients) - slopes) / scales
+                if not np.isfinite(errors).all():
+                    return None
+                worst = max(worst, float(errors.max()))
+    except Exception:  # f does not take complex arrays; differences will do
+        return None
+    coverage = _coverage(moves, gradients[0].size)
+    return Confirmation("complex step", coverage, worst, max(1e-10, 100.0 * bound))
+
+
+def _differences(
+    probe: _Probe,
+    name: str,
+    moves: list[_Move],
+    gradients: list[Array],
+    draws: list[Array],
+    bound: float,
+) -> Confirmation:
+    method, coverage = "central differences", _coverage(moves, gradients[0].size)
+    length = _length(probe.at.inputs[name] if name in probe.at.inputs else probe.at.tags[name])
+    worst = bar = excess = 0.0
+    kinks: list[tuple[int, ...]] = []
+    nowhere = "f could not be evaluated around the point"
+    for move in moves:
+
+        def projected(t: float, move: _Move = move) -> Array:
+            y = probe(name, t * length * move.direction)
+            return np.array([float((ct * y).sum()) for ct in draws])
+
+        noise = EPS * np.array([float(np.abs(ct * probe.at.output).sum()) for ct in draws])
+        try:
+            slopes, bars, kink = _slopes(projected, noise)
+        except Exception as error:
+            return Confirmation(method, coverage, np.inf, 0.0, problem=f"{nowhere}: {error}")
+        if kink:
+            if move.index is None:
+                return Confirmation(method, coverage, np.inf, 0.0, problem=f"f has a kink near this {name!r}")
+            kinks.append(move.index)
+            continue
+        scales = _scales(move, gradients, probe.at, draws)
+        errors = np.abs(_engine(move, gradients) - slopes / length) / scales
+        bars = bars / length / scales
+        if not (np.isfinite(errors).all() and np.isfinite(bars).all()):
+            return Confirmation(method, coverage, np.inf, 0.0, problem=f"{nowhere}: not finite")
+        worst = max(worst, float(errors.max()))
+        bar = max(bar, float(bars.max()))
+        excess = max(excess, float((errors - bars).max()))
+    trouble = ""
+    if bar > TRUSTED:
+        trouble = f"the differences themselves are uncertain by {bar:.1e}"
+    elif excess > max(1e-9, 100.0 * bound):
+        trouble = f"the engine and the differences disagree by {worst:.1e}"
+    return Confirmation(method, coverage, worst, np.inf, tuple(kinks), trouble)
+
+
+def _length(x: Array) -> float:
+    """The distance over which f may be expected to change: the spread, or else the size."""
+    size = float(np.sqrt(np.mean(x * x)))
+    spread = float(np.std(x))
+    return spread if spread > 1e-8 * size else (size if size > 0.0 else 1.0)
+
+
+def _slopes(projected: Callable[[float], Array], noise: Array) -> tuple[Array, Array, bool]:
+    """Derivative of each projection at 0, its error bar, and whether there is a kink at 0."""
+    best = np.full(noise.shape, np.nan)
+    bars = np.full(noise.shape, np.inf)
+    step = 0.125
+    previous: list[Array] = []
+    for _ in range(LEVELS):
+        row = [(projected(step) - projected(-step)) / (2.0 * step)]
+        rounding = 4.0 * noise / step
+        for m, before in enumerate(previous):
+            factor = SHRINK ** (2 * (m + 1))
+            refined = (factor * row[m] - before) / (factor - 1.0)
+            doubt = np.maximum(np.abs(refined - row[m]), np.abs(refined - before)) + rounding
+            better = doubt < bars
+            best, bars = np.where(better, refined, best), np.where(better, doubt, bars)
+            row.append(refined)
+        previous = row[:3]
+        step /= SHRINK
+    return best, bars, _is_kink(projected, noise)
+
+
+def _is_kink(projected: Callable[[float], Array], noise: Array) -> bool:
+    """One-sided slopes that disagree, and by as much at a sixteenth of the step.
+
+    Of a smooth function the disagreement is h f'' and falls with the step.
+    """
+    middle = projected(0.0)
+    jumps = []
+    for step in (1e-4, 1e-4 / 16.0):
+        right, left = projected(step) - middle, middle - projected(-step)
+        jumps.append(np.abs(right - left) / step)
+        slope = np.maximum(np.abs(right), np.abs(left)) / step
+    significant = (jumps[1] > 64.0 * noise / step) & (jumps[1] > 1e-6 * slope)
+    return bool((significant & (jumps[1] > 0.5 * jumps[0])).any())

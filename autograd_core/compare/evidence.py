@@ -1,0 +1,137 @@
+"""What is needed to judge the claims at one point: truth and claims, there and an ulp beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograd_core.compare.claims import Claim
+from autograd_core.compare.confirm import Confirmation, confirm
+from autograd_core.compare.oracle import Truth, truth
+from autograd_core.compare.problem import Array, Problem
+from autograd_core.compare.rounding import MOVES, Samples, measure, moved
+from autograd_core.errors import ArgumentError
+
+DRAWS = 3  # independent upstream gradients; Gaussian, so that no projection annihilates them
+RESCALE = 1.37  # no power of two: the backward pass of a scaled upstream gradient rounds anew
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All draws of all claims at one point.
+
+    Attributes:
+        at: The engine's run at the point.
+        draws: Upstream gradients.
+        samples: Per claim, a `Samples` for each draw (one in all for a Jacobian).
+        confirmations: Of every gradient that a claim is judged by or uses.
+    """
+
+    at: Truth
+    draws: list[Array]
+    samples: dict[str, list[Samples]]
+    confirmations: dict[str, Confirmation]
+
+
+def gather(
+    problem: Problem,
+    params: dict[str, Any],
+    tags: Mapping[str, tuple[int, ...]],
+    claims: Sequence[Claim],
+    rng: np.random.Generator,
+    share: float,
+) -> Evidence:
+    """Evaluate everything at one point.
+
+    Args:
+        problem: What is judged.
+        params: The parameters at this point.
+        tags: Names and shapes of the tags.
+        claims: The claims.
+        rng: Source of upstream gradients and of moves.
+        share: Of the elements at which the oracle is confirmed.
+    """
+    at = truth(problem, problem.inputs, params, tags)
+    _check_repeatable(problem, at, tags)
+    draws = [_frozen(rng.standard_normal(at.output.shape)) for _ in range(DRAWS)]
+    beside = []
+    for step in MOVES:
+        inputs = {name: _frozen(moved(x, step, rng)) for name, x in problem.inputs.items()}
+        point = truth(problem, inputs, params, tags)
+        beside.append((point, [_frozen(moved(ct, step, rng)) for ct in draws]))
+    points = [(at, draws), *beside]
+    gradients = [[_pulled(point, ct, 1.0) for ct in cts] for point, cts in points]
+    again = [_pulled(at, ct, RESCALE) for ct in draws]
+
+    whole = {claim.target for claim in claims if claim.is_jacobian}
+    jacobians = [point.jacobian(whole) for point, _ in points] if whole else []
+    size = max(at.output.size, *(x.size for x in problem.inputs.values()))
+    samples: dict[str, list[Samples]] = {}
+    for claim in claims:
+        name = claim.target
+        if claim.is_jacobian:
+            values = [claim.evaluate(_known(point, None, {})) for point, _ in points]
+            _check_deterministic(claim, values[0], claim.evaluate(_known(at, None, {})))
+            samples[name] = [Samples(values, [j[name] for j in jacobians], MOVES, size)]
+            continue
+        samples[name] = []
+        for d, ct in enumerate(draws):
+            values = [
+                claim.evaluate(_known(point, cts[d], pulled[d]))
+                for (point, cts), pulled in zip(points, gradients, strict=True)
+            ]
+            _check_deterministic(claim, values[0], claim.evaluate(_known(at, ct, gradients[0][d])))
+            # The same gradient computed in a mathematically equal way.
+            values.append(claim.evaluate(_known(at, ct, again[d])))
+            true = [*(pulled[d][name] for pulled in gradients), again[d][name]]
+            samples[name].append(Samples(values, true, (*MOVES, 1), size))
+
+    needed = {c.target for c in claims} | {t for c in claims for t in c.adjoints}
+    bounds = {}
+    for name in sorted(needed):
+        own = [[pulled[d][name] for pulled in gradients] for d in range(DRAWS)]
+        # The truth in place of the claim: what rounding explains of the gradient itself.
+        bounds[name] = max(_bound(Samples(b, b, MOVES, size)) for b in own)
+    return Evidence(at, draws, samples, confirm(problem, at, bounds, draws, rng, share))
+
+
+def _bound(samples: Samples) -> float:
+    usable = samples.true[0].size and np.isfinite(samples.true).all()
+    return measure(samples).bound if usable else 0.0
+
+
+def _known(at: Truth, ct: Array | None, adjoints: Mapping[str, Array]) -> dict[str, Any]:
+    known: dict[str, Any] = {**at.inputs, **at.params, **at.tags, "g": ct}
+    known.update({f"g_{tag}": adjoints[tag] for tag in at.tags if tag in adjoints})
+    return known
+
+
+def _pulled(at: Truth, ct: Array, factor: float) -> dict[str, Array]:
+    return {name: _frozen(x / factor) for name, x in at.pullback(ct * factor).items()}
+
+
+def _frozen(array: Any) -> Array:
+    # A claim that writes into what it is given would change the evidence of the next one.
+    result = np.asarray(array)
+    result.flags.writeable = False
+    return result
+
+
+def _check_repeatable(problem: Problem, at: Truth, tags: Mapping[str, tuple[int, ...]]) -> None:
+    again = truth(problem, at.inputs, at.params, tags)
+    if not np.array_equal(at.output, again.output, equal_nan=True):
+        raise ArgumentError(
+            "compare: f must give the same output for the same inputs, got different ones in two "
+            "runs; draw random numbers from autograd_core.random, or pass them as params"
+        )
+
+
+def _check_deterministic(claim: Claim, first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> None:
+    if not np.array_equal(first, second, equal_nan=True):
+        raise ArgumentError(
+            f"compare: a claim must give the same values for the same arguments, got different "
+            f"ones in two calls of the claim for {claim.target!r}"
+        )

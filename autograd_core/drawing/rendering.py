@@ -1,0 +1,102 @@
+"""From DOT text to an image: Graphviz in process, or the system's `dot`.
+
+The `pygraphviz` wheel (2.0 and later) bundles Graphviz, so no system package is needed. Only
+without it is a `dot` on the search path tried.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Literal, TypeAlias
+
+from autograd_core.drawing.errors import RenderError
+from autograd_core.errors import where
+
+Format: TypeAlias = Literal["svg", "png", "pdf"]
+
+LARGEST = 2000
+"""The number of vertices up to which a layout is tried; its time grows faster than the graph."""
+
+# Graphviz has global state, and pygraphviz's calls are several per picture.
+_LOCK = threading.Lock()
+
+_MAGIC: dict[Format, re.Pattern[bytes]] = {
+    "svg": re.compile(rb"<svg\s"),
+    "png": re.compile(rb"\A\x89PNG"),
+    "pdf": re.compile(rb"\A%PDF"),
+}
+
+_INSTALL = "`pip install 'pygraphviz>=2.0'`"
+
+
+def render(source: str, form: Format, size: int) -> bytes:
+    """Lay out and draw a DOT text.
+
+    Args:
+        source: the DOT text.
+        form: "svg", "png" or "pdf".
+        size: its number of vertices.
+
+    Returns:
+        The image file's content; an SVG begins at its `<svg` element.
+
+    Raises:
+        RenderError: there are too many vertices, no renderer is installed, or Graphviz failed.
+    """
+    if size > LARGEST:
+        raise RenderError(
+            f"draw: a layout takes at most {LARGEST:,} vertices, this picture has {size:,}; "
+            'save the DOT text with .save("graph.dot") for a viewer of large graphs, or draw '
+            "less (fewer layers or time steps, or an intermediate tensor). "
+            f"{where('draw')}"
+        )
+    with _LOCK:
+        image = _bundled(source, form)
+    if image is None:
+        image = _system(source, form)
+    if not _MAGIC[form].search(image):
+        raise RenderError(
+            f"draw: Graphviz must return {form.upper()}, it returned {image[:40]!r}; "
+            f"reinstall it with {_INSTALL}. {where('draw')}"
+        )
+    return _bare(image) if form == "svg" else image
+
+
+def _bare(svg: bytes) -> bytes:
+    """The `<svg>` element alone: a prolog has no place inside a page, and named a DTD elsewhere."""
+    element = svg[svg.index(b"<svg") :]
+    return element.replace(b"<svg ", b'<svg role="img" aria-label="computation graph" ', 1)
+
+
+def _bundled(source: str, form: Format) -> bytes | None:
+    """The image by pygraphviz, or None if it is not installed."""
+    try:
+        from pygraphviz import AGraph
+    except ImportError:
+        return None
+    graph = None
+    try:
+        graph = AGraph(string=source)
+        return bytes(graph.draw(format=form, prog="dot"))
+    except (ValueError, OSError) as error:
+        raise RenderError(f"draw: Graphviz must lay out the picture, it failed: {error}. {where('draw')}") from error
+    finally:
+        if graph is not None:
+            graph.close()
+
+
+def _system(source: str, form: Format) -> bytes:
+    """The image by the `dot` on the search path."""
+    import graphviz
+
+    try:
+        return bytes(graphviz.pipe("dot", form, source.encode(), quiet=True))
+    except graphviz.ExecutableNotFound as error:
+        raise RenderError(
+            "draw: an image needs Graphviz, got neither the Python package pygraphviz nor a `dot` "
+            f"program; run {_INSTALL}, which bundles Graphviz, or take the DOT text from .source "
+            f'or .save("graph.dot"). {where("draw")}'
+        ) from error
+    except graphviz.CalledProcessError as error:
+        raise RenderError(f"draw: Graphviz must lay out the picture, it failed: {error}. {where('draw')}") from error
