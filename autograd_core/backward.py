@@ -57,7 +57,7 @@ def initial(root: Tensor, gradient: Any, create: bool) -> Any:
             )
         array = data.dtype.type(1) if data.shape == () else np.ones_like(data)
         return Tensor(array) if create else array
-    given = gradient if isinstance(gradient, Tensor) else Tensor(as_array(gradient))
+    given = gradient if isinstance(gradient, Tensor) else result(as_array(gradient))
     if given.shape != root.shape:
         raise ShapeError(
             f"backward: the gradient must have the tensor's shape {root.shape}, got {given.shape}; "
@@ -219,10 +219,12 @@ def sweep(
                     target = data.shape
                     wanted = data.dtype
                 if elementwise and target != shape:
-                    if mode == ONE_KEPT:
-                        h = rule(Product((g,)), kept[sources])
-                    else:
+                    monomial = plan.monomials[i]
+                    if monomial is None:
                         h = rule(Product((g,)), *fetch(node, kept, mode, sources))
+                    else:
+                        factors, divisors, scale = monomial
+                        h = Product((g, *[kept[j] for j in factors]), tuple([kept[j] for j in divisors]), scale)
                     h = unbroadcast(h, shape, target)
                 elif mode == ONLY_G:
                     h = rule(g)

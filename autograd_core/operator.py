@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import ArgumentError
+from .unbroadcast import Product
 
 __all__ = ["KINDS", "Array", "Bad", "Operator", "Plan", "Sample", "op", "registry"]
 
@@ -86,9 +87,10 @@ class Plan:
         slots: (operand index, rule, how its arguments are fetched, sources) for each operand that needs a gradient.
         joint: a rule that answers for all operands at once, with its sources; else None.
         elementwise: the engine sums the rules' results over broadcast axes.
+        monomials: by operand index, the rules that only multiply and divide: kept factors, kept divisors, scale.
     """
 
-    __slots__ = ("code", "elementwise", "guard", "guard_out", "joint", "keep", "mask", "op", "slots")
+    __slots__ = ("code", "elementwise", "guard", "guard_out", "joint", "keep", "mask", "monomials", "op", "slots")
 
     def __init__(self, op: Operator, mask: int, count: int, numbers: int) -> None:
         self.op = op
@@ -107,6 +109,7 @@ class Plan:
         position = {(names[i] if i >= 0 else "out"): j for j, i in enumerate(keep)}
         self.joint = (op.joint, self._sources(op.joint, names, position)) if op.joint else None
         self.slots = tuple((i, *self._fetch(op.rules[names[i]], names, position)) for i in wanted if not op.joint)
+        self.monomials = {i: monomial(rule, mode, sources) for i, rule, mode, sources in self.slots if self.elementwise}
 
     def _fetch(self, rule: Any, names: Sequence[str], position: dict[str, int]) -> tuple[Any, int, Any]:
         sources = self._sources(rule, names, position)
@@ -137,6 +140,26 @@ class Plan:
                     f"got {name!r}; the operator has {names} and {tuple(self.op.statics)}"
                 )
         return tuple(sources)
+
+
+def monomial(rule: Any, mode: int, sources: Any) -> tuple[tuple[int, ...], tuple[int, ...], float] | None:
+    """Reads a rule such as `-g * out / b` as factors, divisors and a scale, by running it on symbols; None if it is more."""
+    if mode == GENERAL:
+        return None
+    places = () if mode == ONLY_G else (sources,) if mode == ONE_KEPT else tuple(sources)
+    symbols = {object(): place for place in places}
+    g = object()
+    try:
+        product = rule(Product((g,)), *symbols)
+    except Exception:  # a symbol can do nothing but be multiplied with
+        return None
+    if not isinstance(product, Product) or product.factors[0] is not g:
+        return None
+    used = (*product.factors[1:], *product.divisors)
+    if any(type(s) is not object or s not in symbols for s in used):
+        return None
+    factors, divisors = (tuple(symbols[s] for s in part) for part in (product.factors[1:], product.divisors))
+    return factors, divisors, product.scale
 
 
 def rule_parameters(rule: Any) -> tuple[str, ...]:

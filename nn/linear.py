@@ -1,0 +1,58 @@
+"""The affine layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_core import random
+from autograd_core.errors import ArgumentError, where
+
+from . import functional as F
+from .module import Module, Parameter
+
+__all__ = ["Linear"]
+
+
+class Linear(Module):
+    """Affine map of the last axis: y = x W^T + b.
+
+    Weight (out_features, in_features), bias (out_features,). Both start uniform on
+    [-1/sqrt(in_features), 1/sqrt(in_features)], PyTorch's default.
+
+    Args:
+        in_features: length of the last axis of the input.
+        out_features: length of the last axis of the output.
+        bias: add b.
+        dtype: of the parameters, float32 by default.
+
+    Raises:
+        ArgumentError: a size is not a positive integer.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = None) -> None:
+        for name, size in (("in_features", in_features), ("out_features", out_features)):
+            if not isinstance(size, int | np.integer) or size < 1:
+                raise ArgumentError(
+                    f"Linear: {name} must be a positive integer, got {size!r}; "
+                    f"Linear(in_features, out_features). {where('Linear')}"
+                )
+        self.in_features = int(in_features)
+        self.out_features = int(out_features)
+        dtype = np.dtype(np.float32 if dtype is None else dtype)
+        bound = 1 / math.sqrt(in_features)
+        shape = (self.out_features, self.in_features)
+        self.weight = Parameter(random.uniform(-bound, bound, shape, dtype=dtype))
+        self.bias: Parameter | None = (
+            Parameter(random.uniform(-bound, bound, out_features, dtype=dtype)) if bias else None
+        )
+
+    def forward(self, x: Any) -> Any:
+        """Input (..., in_features), output (..., out_features)."""
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The sizes, and whether there is a bias."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,73 @@
+"""Loading of a `state_dict`: everything is checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_core import Tensor
+from autograd_core.errors import AutogradError, where
+
+__all__ = ["KeyReport", "StateDictError", "load_into"]
+
+
+class StateDictError(AutogradError, ValueError):
+    """A state_dict that does not fit the module."""
+
+
+class KeyReport(NamedTuple):
+    """Keys that the module has and the state_dict lacks, and the other way round."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def load_into(tensors: Mapping[str, Tensor], state_dict: Mapping[str, Any], strict: bool, module: str) -> KeyReport:
+    """Writes `state_dict` into `tensors` in place, or raises and writes nothing.
+
+    Raises:
+        StateDictError: a key is missing or unexpected (if `strict`), or an array has another shape
+            or a dtype that cannot be converted without changing its kind.
+    """
+    missing = [key for key in tensors if key not in state_dict]
+    unexpected = [key for key in state_dict if key not in tensors]
+    problems = []
+    if strict:
+        problems += [f"missing {key} {tensors[key].shape}" for key in missing]
+        problems += [f"unexpected {key}" for key in unexpected]
+    arrays: dict[str, Any] = {}
+    for key, tensor in tensors.items():
+        if key not in state_dict:
+            continue
+        try:
+            array = Tensor(state_dict[key]).data
+        except (AutogradError, TypeError, ValueError) as error:
+            problems.append(f"{key} is not an array ({error})")
+            continue
+        if array.shape != tensor.shape:
+            problems.append(f"{key} has shape {array.shape}, must be {tensor.shape}")
+        elif not np.can_cast(array.dtype, tensor.dtype, "same_kind"):
+            problems.append(f"{key} has dtype {array.dtype}, must convert to {tensor.dtype}")
+        arrays[key] = array
+    if problems:
+        raise StateDictError(
+            f"load_state_dict: the keys, shapes and dtypes must be those of this {module}, "
+            f"got {len(problems)} that differ:\n  " + "\n  ".join(problems) + "\nNothing was "
+            "loaded; build the module with the options that it was saved with, or pass "
+            f"strict=False to skip missing and unexpected keys. {where('load_state_dict')}"
+        )
+    # The module's own arrays may be among the sources (tied or permuted weights): copied first.
+    for key, array in {key: array.astype(tensors[key].dtype) for key, array in arrays.items()}.items():
+        _write(tensors[key], array)
+    return KeyReport(missing, unexpected)
+
+
+def _write(tensor: Tensor, array: Any) -> None:
+    own = tensor.data
+    if isinstance(own, np.ndarray) and own.flags.writeable and isinstance(array, np.ndarray):
+        np.copyto(own, array)
+        tensor._touch("load_state_dict")
+    else:  # an array that cannot be written to is replaced
+        tensor.data = array
