@@ -6,6 +6,7 @@ record a graph of their own. A cotangent may be smaller than its Node's output: 
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import lru_cache
 from heapq import heappop, heappush
@@ -23,6 +24,7 @@ from .unbroadcast import Product, unbroadcast
 
 __all__ = ["backward", "sweep"]
 
+_SMALL = 4096  # elements
 _IN_PLACE_BYTES = 32768  # below this an allocation costs less than asking who holds the array
 
 
@@ -75,7 +77,7 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tenso
     out = total if create else result(total)
     del total
     if out._data.shape != shape:
-        out = expanded(out, shape, create)
+        out = in_full(out, shape, create)
     if leaf._hooks is not None:
         for hook in list(leaf._hooks.values()):
             changed = hook(out)
@@ -89,7 +91,7 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tenso
     return leaf, out
 
 
-def expanded(out: Tensor, shape: tuple[int, ...], create: bool) -> Tensor:
+def in_full(out: Tensor, shape: tuple[int, ...], create: bool) -> Tensor:
     """A gradient that stands for its broadcast, in full."""
     try:
         return np.broadcast_to(out, shape) if create else Tensor(np.copy(np.broadcast_to(out._data, shape)))
@@ -201,7 +203,7 @@ def sweep(
             slots = plan.slots
             if not elementwise:
                 if not plan.op.multiple and g.shape != shape:
-                    g = np.broadcast_to(g, shape)
+                    g = expanded(g, shape)
                 if plan.joint is not None:
                     slots = joint_slots(plan, node, g, kept)
             below: Any = None
@@ -281,6 +283,15 @@ def sweep(
         found[key] = (owners[key], total)
         del total
     return found
+
+
+def expanded(g: Any, shape: tuple[int, ...]) -> Any:
+    """A cotangent that stands for its broadcast, in full: a view if it is large, since making one costs a small copy."""
+    if isinstance(g, np.ndarray | np.generic) and math.prod(shape) <= _SMALL:
+        full = np.empty(shape, dtype=g.dtype)
+        full[...] = g
+        return full
+    return np.broadcast_to(g, shape)
 
 
 def fetch(node: Node, kept: tuple[Any, ...], mode: int, sources: Any) -> list[Any]:

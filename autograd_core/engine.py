@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .context import State, current
-from .errors import AutogradError, DTypeError, NonFiniteError, ShapeError, where
+from .errors import AutogradError, DTypeError, GraphError, NonFiniteError, ShapeError, where
 from .node import Constant, Node, next_number
 from .operator import Operator
 from .tensor import Tensor, as_array, entry_of
@@ -144,12 +144,22 @@ def unwrap(x: Any, by: str) -> Any:
     return as_array(x, by)
 
 
-def unwrap_static(x: Any) -> Any:
-    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a tuple of them."""
+def unwrap_static(x: Any, op: Operator | None = None) -> Any:
+    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a tuple of them.
+
+    Raises:
+        GraphError: a Tensor in the graph, whose gradient would be lost.
+    """
     if isinstance(x, Tensor):
+        if x.requires_grad:
+            name = "[ ]" if op is None else op.name
+            raise GraphError(
+                f"{name}: an argument without a gradient rule must be a constant, got a tensor of shape {x.shape} in the graph, "
+                f"whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
+            )
         return x.data
     if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
-        return tuple(unwrap_static(i) for i in x)
+        return tuple(unwrap_static(i, op) for i in x)
     return x
 
 
@@ -173,7 +183,7 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     else:
         operands = tuple(bound.pop(name) for name in op.parameters)
     datas = tuple(unwrap(x, op.name) for x in operands)
-    statics = {name: unwrap_static(value) for name, value in bound.items()}
+    statics = {name: unwrap_static(value, op) for name, value in bound.items()}
     try:
         out = compute(op, datas, statics)
     except Exception as error:
@@ -383,9 +393,9 @@ def single(op: Operator) -> Any:
         if args or kwargs:
             statics = dict(defaults)
             for name, value in zip(names, args, strict=False):
-                statics[name] = unwrap_static(value)
+                statics[name] = unwrap_static(value, op)
             for name, value in kwargs.items():
-                statics[name] = unwrap_static(value)
+                statics[name] = unwrap_static(value, op)
             if (
                 len(args) > len(names)
                 or len(statics) != len(op.statics)

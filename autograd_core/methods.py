@@ -13,7 +13,7 @@ import numpy as np
 
 from .engine import binary, is_operand, single, unary
 from .operator import registry
-from .ops import contractions, indexing, shape
+from .ops import contractions, indexing, piecewise, shape
 from .ops import reductions as r
 from .tensor import Tensor
 from .views import assign, check_writable, in_place
@@ -28,8 +28,9 @@ _BINARY = {
     "mul": python.mul,
     "truediv": python.truediv,
     "mod": python.mod,
+    "floordiv": python.floordiv,
 }
-_OPERATOR = {"sub": "subtract", "mul": "multiply", "truediv": "divide", "mod": "remainder", "add": "add"}
+_OPERATOR = {"floordiv": "floor_divide", "sub": "subtract", "mul": "multiply", "truediv": "divide", "mod": "remainder", "add": "add"}
 _COMPARISONS = {
     "lt": "less",
     "le": "less_equal",
@@ -95,8 +96,8 @@ def attach() -> None:
         setattr(cls, f"__i{short}__", in_place(symbol, getattr(cls, f"__{short}__")))
     cls.__pow__, cls.__rpow__ = _pow, _rpow
     cls.__ipow__ = in_place("**=", power)
-    cls.__matmul__ = lambda self, other: _ops["matmul"](self, other)
-    cls.__rmatmul__ = lambda self, other: _ops["matmul"](other, self)
+    cls.__matmul__ = lambda self, other: _matmul(self, other) if _takes(other) else NotImplemented
+    cls.__rmatmul__ = lambda self, other: _matmul(other, self) if _takes(other) else NotImplemented
     cls.__neg__ = unary(_ops["negative"])
     cls.__pos__ = unary(_ops["positive"])
     cls.__abs__ = unary(_ops["absolute"])
@@ -122,7 +123,6 @@ def attach() -> None:
         r.all,
         shape.swapaxes,
         shape.squeeze,
-        _ops["clip"],
     ):
         setattr(cls, op.name, _method(op))
     cls.T = property(lambda self: shape.transpose(self))
@@ -133,6 +133,7 @@ def attach() -> None:
     cls.astype = lambda self, dtype: _astype(self, dtype)
     cls.take = lambda self, indices, axis=None: indexing.take(self, indices, axis)
     cls.dot = lambda self, other: contractions.dot(self, other)
+    cls.clip = lambda self, *args, **kwargs: piecewise.limited(self, *args, **kwargs)
     cls.round = lambda self: _ops["rint"](self)
     cls.copy = lambda self: shape.identity(self)
 
@@ -156,6 +157,11 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     assign(self, value, "[ ] =", unwrap_static(index) if not isinstance(index, list) else np.asarray(index))
 
 
+def _takes(other: Any) -> bool:
+    return isinstance(other, Tensor) or is_operand(other)
+
+
+_matmul = _ops["matmul"]
 _square = unary(_ops["square"])
 _sqrt = unary(_ops["sqrt"])
 attach()

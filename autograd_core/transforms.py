@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from .backward import sweep
-from .context import enable_grad, replaying
+from .context import enable_grad, is_grad_enabled, replaying
 from .errors import ArgumentError, DTypeError, GraphError, ShapeError, where
 from .forward import push
-from .node import next_number
+from .node import Node, next_number
 from .operator import Operator
 from .ops.shape import identity
 from .tensor import Tensor, as_array, entry_of
@@ -297,45 +297,60 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], vectors: Sequence[Any]) -
 def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     """`f(*args)`, keeping only the arguments: backward computes it again.
 
-    Random draws are replayed with the same bits, and running statistics move once, in the first computation.
-    Gradients reach the
+    Random draws are replayed with the same bits, and running statistics move once, in the first computation. Gradients reach the
     arguments and every parameter or outer tensor that `f` uses.
+
+    Raises:
+        ArgumentError: `f` returns several tensors.
     """
     from . import random
 
+    if not is_grad_enabled():
+        return f(*args)
     state = random.get_state()
     floor = next_number()
-    with enable_grad():
-        inputs = [_alias(a) for a in args]
-        out = f(*inputs)
-    if not isinstance(out, Tensor) or not out.requires_grad:
+    inputs = [_alias(a) for a in args]
+    out = f(*inputs)
+    if not isinstance(out, Tensor):
+        if isinstance(out, tuple | list | dict):
+            raise ArgumentError(
+                f"checkpoint: the function must return one tensor, got a {type(out).__name__} of {len(out)}; np.stack or "
+                f"np.concatenate them, or checkpoint each. {where('checkpoint')}"
+            )
+        return out
+    if not out.requires_grad:
         return out
     outer = _outer_entries(out, floor, inputs)
-    tensors = [a for a in args if isinstance(a, Tensor) and a.requires_grad]
-
-    def forward_again(*operands: Any) -> Any:
-        return out.data
+    value = [out.data]  # taken once below: neither the rule nor the operator may hold the value or its graph
+    del out, inputs
 
     def pull(g: Any) -> list[Any]:
+        create = isinstance(g, Tensor)
         now = random.get_state()
         random.set_state(state)
         try:
             with replaying():
-                fresh = [_alias(a) for a in args]
+                # Recorded, the gradient must depend on the arguments themselves; otherwise the tape ends in leaves of its own.
+                fresh = [identity(a) if create and _in_graph(a) else _alias(a) for a in args]
                 again = f(*fresh)
         finally:
             random.set_state(now)
-        create = isinstance(g, Tensor)
-        live = [t for t in fresh if isinstance(t, Tensor) and t.requires_grad]
-        wanted = [entry_of(t) for t in live] + list(outer)
+        wanted = [entry_of(t) if isinstance(t, Tensor) else None for t in fresh if isinstance(t, Tensor)] + list(outer)
         root = entry_of(again)
-        found = sweep([(root, g)], create=create, retain=create, targets={id(e): e for e in wanted})
+        if isinstance(root, Node):
+            targets = {id(e): e for e in wanted if e is not None}
+            found = sweep([(root, g)], create=create, retain=create, targets=targets)
+        else:
+            found = {id(root): (root, g)}
         return [found[id(e)][1] if id(e) in found else None for e in wanted]
 
-    op = Operator(_variadic_like(forward_again), "composite", **_CHECKPOINT)
-    op.vjp(lambda g: pull(g))
-    stand_ins = [_stand_in(e) for e in outer]
-    return op([*tensors, *stand_ins])
+    op = Operator(lambda operands: value.pop(), "composite", **_CHECKPOINT)
+    op.vjp(lambda g, operands: pull(g))  # it keeps the operands, so that their versions are checked
+    return op([*(a for a in args if isinstance(a, Tensor)), *map(_stand_in, outer)])
+
+
+def _in_graph(a: Any) -> bool:
+    return isinstance(a, Tensor) and a.requires_grad
 
 
 _CHECKPOINT: dict[str, Any] = dict(
@@ -354,10 +369,6 @@ _CHECKPOINT: dict[str, Any] = dict(
     numpy=(),
     special=None,
 )
-
-
-def _variadic_like(function: Any) -> Any:
-    return lambda operands: function(*operands)
 
 
 def _alias(a: Any) -> Any:

@@ -286,6 +286,17 @@ def remainder(a: Any, b: Any) -> Any:
 remainder.vjp(a=lambda g: g, b=lambda g, a, b: -g * np.floor(a / b))
 
 
+@op("elementwise", numpy=np.floor_divide, symbol="//", latex=r"\left\lfloor {a} / {b} \right\rfloor", derivative={"a": "0", "b": "0"},
+    samples=[Sample(Array(4, low=2.1, high=2.9), Array(4, low=0.71, high=0.99)), Sample(Array(3, low=2.1, high=2.9), 1.0)],
+    bad=_BAD)  # fmt: skip
+def floor_divide(a: Any, b: Any) -> Any:
+    """Floor of the quotient, as a float. Its gradient is zero."""
+    return np.floor_divide(a, b)
+
+
+floor_divide.vjp(a=lambda g: g * 0, b=lambda g: g * 0)
+
+
 def _piecewise_constant(function: Any, symbol: str, latex: str, doc: str) -> Any:
     """An operator that is recorded with a zero gradient: its result is floating, so it is not cut from the graph."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..operator import Array, Sample, op
+from ..operator import Array, Sample, op, registry
 from ._samples import BAD_BROADCAST, binary, unary
 
 _APART = [
@@ -130,6 +130,16 @@ def _inside(a: Any, a_min: Any, a_max: Any, low: Any, high: Any) -> Any:
 
 
 clip.vjp(a=lambda g, a, a_min, a_max, min, max: g * _inside(a, a_min, a_max, min, max))
+
+
+@registry.function(np.clip)
+def limited(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+    """`clip`; limits that are in the graph get gradients too, and then a tie with a limit shares equally."""
+    low, high = _limits(a_min, a_max, min, max)
+    if getattr(low, "requires_grad", False) or getattr(high, "requires_grad", False):
+        raised = a if low is None else np.maximum(a, low)
+        return raised if high is None else np.minimum(raised, high)
+    return clip(a, a_min, a_max, min=min, max=max)
 
 
 def _cut(function: Any, symbol: str, samples: Any) -> Any:

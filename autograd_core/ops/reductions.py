@@ -231,9 +231,9 @@ prod.vjp(a=lambda g, a, a_shape, axis: restored(g, a_shape, axis) * _others(a, a
 )
 def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """ln(sum(e^a)) over an axis, several, or all, without overflow."""
-    top = np.max(a, axis=axis, keepdims=True)
+    top = np.maximum.reduce(a, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    out = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
+    out = np.log(np.add.reduce(np.exp(a - top), axis=axis, keepdims=True)) + top
     if keepdims:
         return out
     reduced = normalized(a.shape, axis)
