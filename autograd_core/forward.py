@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .backward import as_tensors, fetch, joint_slots, shape_of, sweep
 from .context import STATE, current
 from .errors import GraphError, where
 from .node import Node
 from .operator import ONLY_G
+from .sweep import as_tensors, fetch, joint_slots, shape_of, sweep
 from .tensor import Tensor, entry_of
 
 __all__ = ["push"]

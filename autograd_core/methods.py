@@ -30,7 +30,14 @@ _BINARY = {
     "mod": python.mod,
     "floordiv": python.floordiv,
 }
-_OPERATOR = {"floordiv": "floor_divide", "sub": "subtract", "mul": "multiply", "truediv": "divide", "mod": "remainder", "add": "add"}
+_OPERATOR = {
+    "floordiv": "floor_divide",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "mod": "remainder",
+    "add": "add",
+}
 _COMPARISONS = {
     "lt": "less",
     "le": "less_equal",

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from .backward import sweep
 from .context import enable_grad, is_grad_enabled, replaying
 from .errors import ArgumentError, DTypeError, GraphError, ShapeError, where
 from .forward import push
 from .node import Node, next_number
 from .operator import Operator
 from .ops.shape import identity
+from .sweep import sweep
 from .tensor import Tensor, as_array, entry_of
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -101,7 +101,7 @@ class _Traced:
         answers: list[Any] = []
         for t, e in zip(self.inputs, entries, strict=True):
             h = found[id(e)][1] if id(e) in found else None
-            if not create and any(h is other for other in (cotangent, *answers)):
+            if h is not None and not create and any(h is other for other in (cotangent, *answers)):
                 h = np.copy(h)  # results are the caller's own
             if h is None:
                 h = np.zeros_like(t.data)
@@ -225,9 +225,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     elif not create and any(tangent is v for v in seeds.values()):
         tangent = np.copy(tangent)
     traced.nested = create
-    return traced.value(), traced.give(
-        np.asarray(tangent) if isinstance(tangent, np.generic) else tangent
-    )
+    return traced.value(), traced.give(np.asarray(tangent) if isinstance(tangent, np.generic) else tangent)
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:

@@ -48,13 +48,25 @@ class Product:
         return Product(self.factors, self.divisors, -self.scale)
 
     def formed(self) -> Any:
-        """The product as an array."""
-        out = self.factors[0]
-        for factor in self.factors[1:]:
+        """The product as an array; small factors are multiplied with each other first."""
+        out, *rest = self.factors
+        divisors = self.divisors
+        scale = self.scale
+        if len(rest) + len(divisors) > 1:
+            rest.sort(key=lambda factor: factor.size)
+            small = rest[0] if rest and rest[0].size < out.size else None
+            if small is not None:
+                for factor in rest[1:]:
+                    small = small * factor
+                for divisor in divisors:
+                    small = small / divisor
+                rest, divisors = [small if scale == 1 else small * scale], ()
+                scale = 1
+        for factor in rest:
             out = out * factor
-        for divisor in self.divisors:
+        for divisor in divisors:
             out = out / divisor
-        return out if self.scale == 1 else -out if self.scale == -1 else out * self.scale
+        return out if scale == 1 else -out if scale == -1 else out * scale
 
     # Whatever else a rule does with a cotangent, it does with the array.
 

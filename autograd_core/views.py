@@ -140,7 +140,7 @@ def write(t: Tensor, value: Any, index: Any, writer: str) -> None:
         raise misfit(t, value, writer, error) from error
 
 
-def broadcast_as_assigned(value: Tensor, shape: tuple[int, ...]) -> Any:
+def broadcast_as_assigned(value: Any, shape: tuple[int, ...]) -> Any:
     """`value` in the shape of the place: as in NumPy, assignment drops its leading axes of length one."""
     extra = len(value.shape) - len(shape)
     if extra > 0:

@@ -14,9 +14,9 @@ import numpy as np
 import scipy.special
 
 import autograd_core as ac
-from autograd_core.backward import fetch, joint_slots
 from autograd_core.engine import bind, compute
 from autograd_core.operator import Array, Sample, rule_parameters
+from autograd_core.sweep import fetch, joint_slots
 
 operators = ac.registry.operators
 EPS = np.finfo(float).eps
@@ -99,7 +99,10 @@ class Case:
 
     def cotangents(self):
         rng = np.random.default_rng(zlib.crc32(f"cotangent {self}".encode()))
-        return [frozen(rng.uniform(0.5, 1.5, np.shape(y)) * rng.choice([-1, 1], np.shape(y))) for y in self.plain(self.arrays())]
+        return [
+            frozen(rng.uniform(0.5, 1.5, np.shape(y)) * rng.choice([-1, 1], np.shape(y)))
+            for y in self.plain(self.arrays())
+        ]
 
 
 def substituted(x, places):
@@ -119,9 +122,14 @@ def derived(op):
     first = op.samples[0] if op.samples else None
     if op.kind != "elementwise" or first is None or first.kwargs or not all(isinstance(a, Array) for a in first.args):
         return []
-    layouts = [[()], [(0, 2)]] if len(first.args) == 1 else [[(), ()], [(0, 3), (1, 3)], [(3, 1), (1, 4)], [(2, 1, 3), (4, 1)], [(2, 3), ()]]
+    layouts = (
+        [[()], [(0, 2)]]
+        if len(first.args) == 1
+        else [[(), ()], [(0, 3), (1, 3)], [(3, 1), (1, 4)], [(2, 1, 3), (4, 1)], [(2, 3), ()]]
+    )
     return [
-        Sample(*(Array(*shape, low=a.low, high=a.high) for shape, a in zip(shapes, first.args, strict=True))) for shapes in layouts
+        Sample(*(Array(*shape, low=a.low, high=a.high) for shape, a in zip(shapes, first.args, strict=True)))
+        for shapes in layouts
     ]
 
 
@@ -177,7 +185,10 @@ def numeric_vjp(case, cotangents):
         for place in elements(array):
             if case.op.analytic:
                 h = 1e-20
-                parts = [np.imag(y) / h * c for y, c in zip(case.plain(moved(arrays, k, place, 1j * h)), cotangents, strict=True)]
+                parts = [
+                    np.imag(y) / h * c
+                    for y, c in zip(case.plain(moved(arrays, k, place, 1j * h)), cotangents, strict=True)
+                ]
                 answer[place] = sum(p.sum() for p in parts)
                 bound[place] = 256 * EPS * sum(np.abs(p).sum() for p in parts)
             else:
@@ -230,7 +241,9 @@ def close(actual, expected, bound, what):
         excess = np.abs(actual - expected) - bound
     if np.any(~(excess <= 0)):
         worst = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), np.shape(excess))
-        raise AssertionError(f"{what}: element {worst} is {actual[worst]!r}, expected {expected[worst]!r} +- {bound[worst]:.1e}")
+        raise AssertionError(
+            f"{what}: element {worst} is {actual[worst]!r}, expected {expected[worst]!r} +- {bound[worst]:.1e}"
+        )
 
 
 def check_value(case):
@@ -290,7 +303,9 @@ def check_jvp(case):
         expected = np.zeros(cotangent.shape)
         bound = np.zeros(cotangent.shape)
         for place in elements(cotangent):
-            expected[place], bound[place] = difference(lambda s, place=place, along=along: float(np.asarray(along(s))[place]))
+            expected[place], bound[place] = difference(
+                lambda s, place=place, along=along: float(np.asarray(along(s))[place])
+            )
         close(np.asarray(tangent), expected, bound, f"{case}, JVP of output {j}")
         cotangents[j] = np.asarray(tangent) * cotangent
     left = sum(np.sum(c) for c in cotangents)
@@ -340,7 +355,11 @@ def strided(a):
     return frozen(view)
 
 
-LAYOUTS = {"strided": strided, "fortran": lambda a: frozen(np.array(a, order="F")), "transposed": lambda a: frozen(np.array(a.T).T)}
+LAYOUTS = {
+    "strided": strided,
+    "fortran": lambda a: frozen(np.array(a, order="F")),
+    "transposed": lambda a: frozen(np.array(a.T).T),
+}
 
 
 def check_layouts(case):

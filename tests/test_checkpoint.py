@@ -138,9 +138,15 @@ def test_inside_no_grad_and_inside_transforms():
     x = Tensor(X.copy(), requires_grad=True)
     with ac.no_grad():
         assert not ac.checkpoint(np.exp, x).requires_grad
-    np.testing.assert_allclose(ac.grad(lambda x: np.sum(ac.checkpoint(layer, x, W)))(X), ac.grad(lambda x: np.sum(layer(x, W)))(X))
-    np.testing.assert_allclose(ac.jvp(lambda x: ac.checkpoint(layer, x, W), (X,), (X,))[1], ac.jvp(lambda x: layer(x, W), (X,), (X,))[1])
-    np.testing.assert_allclose(ac.hessian(lambda x: np.sum(ac.checkpoint(np.sin, x)))(W[0]), -np.diag(np.sin(W[0])), atol=1e-15)
+    np.testing.assert_allclose(
+        ac.grad(lambda x: np.sum(ac.checkpoint(layer, x, W)))(X), ac.grad(lambda x: np.sum(layer(x, W)))(X)
+    )
+    np.testing.assert_allclose(
+        ac.jvp(lambda x: ac.checkpoint(layer, x, W), (X,), (X,))[1], ac.jvp(lambda x: layer(x, W), (X,), (X,))[1]
+    )
+    np.testing.assert_allclose(
+        ac.hessian(lambda x: np.sum(ac.checkpoint(np.sin, x)))(W[0]), -np.diag(np.sin(W[0])), atol=1e-15
+    )
 
 
 def test_no_grad_inside():
@@ -182,5 +188,8 @@ def test_what_it_computes_from_must_not_change(which):
 
 def test_several_outputs_are_refused():
     x = Tensor(X, requires_grad=True)
-    with pytest.raises(ArgumentError, match=r"checkpoint: the function must return one tensor, got a tuple of 2; .*called at test_checkpoint.py:"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"checkpoint: the function must return one tensor, got a tuple of 2; .*called at test_checkpoint.py:",
+    ):
         ac.checkpoint(lambda x: (x, x), x)

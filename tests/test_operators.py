@@ -5,12 +5,12 @@ import os
 
 import numpy as np
 import pytest
-import registry_cases as rc
-from registry_cases import ALL, DIFFERENTIABLE, INTERNAL, operators
 
 import autograd_core as ac
+import registry_cases as rc
 from autograd_core import Tensor
 from autograd_core.operator import KINDS, Array
+from registry_cases import ALL, DIFFERENTIABLE, INTERNAL, operators
 
 OPERATORS = list(operators.values())
 
@@ -57,7 +57,9 @@ def test_gradient(case, check):
 @pytest.mark.parametrize("case", [c for c in ALL if not c.op.differentiable], ids=str)
 def test_what_is_not_floating_is_cut_from_the_graph(case):
     arrays = [x for x in case.operands if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
-    operands = [Tensor(x, requires_grad=any(x is a for a in arrays)) if isinstance(x, np.ndarray) else x for x in case.operands]
+    operands = [
+        Tensor(x, requires_grad=any(x is a for a in arrays)) if isinstance(x, np.ndarray) else x for x in case.operands
+    ]
     out = case.op(*operands, **case.statics)
     assert not out.requires_grad and out.dtype.kind in "biu"
 
@@ -68,7 +70,9 @@ def filled(x):
     return [filled(i) for i in x] if isinstance(x, list) else x
 
 
-@pytest.mark.parametrize("op, bad", [(op, bad) for op in OPERATORS for bad in op.bad], ids=lambda x: getattr(x, "name", ""))
+@pytest.mark.parametrize(
+    "op, bad", [(op, bad) for op in OPERATORS for bad in op.bad], ids=lambda x: getattr(x, "name", "")
+)
 def test_bad_operands(op, bad):
     args = [filled(a) for a in bad.args]
     kwargs = {k: filled(v) for k, v in bad.kwargs.items()}
@@ -149,7 +153,15 @@ def test_prod_with_zeros_to_second_order():
     np.testing.assert_allclose(ac.hessian(np.prod)(np.array([0.0, 2.0, 3.0])), [[0, 3, 2], [3, 0, 0], [2, 0, 0]])
 
 
-@pytest.mark.parametrize("op", [o for o in OPERATORS if o.kind == "elementwise" and len(o.parameters) == 1 and not o.statics and o.name != "invert"], ids=lambda o: o.name)
+@pytest.mark.parametrize(
+    "op",
+    [
+        o
+        for o in OPERATORS
+        if o.kind == "elementwise" and len(o.parameters) == 1 and not o.statics and o.name != "invert"
+    ],
+    ids=lambda o: o.name,
+)
 def test_nan_and_infinity_go_through_as_in_numpy(op):
     x = np.array([np.nan, np.inf, -np.inf])
     with np.errstate(all="ignore"):

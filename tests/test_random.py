@@ -51,7 +51,10 @@ def test_signatures_are_numpys():
     np.testing.assert_array_equal(random.normal(1.0, 2.0, (2, 3)), reference.normal(1.0, 2.0, (2, 3)))
     np.testing.assert_array_equal(random.uniform(0.0, 4.0, 3), reference.uniform(0.0, 4.0, 3))
     np.testing.assert_array_equal(random.integers(5, size=4), reference.integers(5, size=4))
-    np.testing.assert_array_equal(random.permutation(np.arange(6).reshape(2, 3), axis=1), reference.permutation(np.arange(6).reshape(2, 3), axis=1))
+    np.testing.assert_array_equal(
+        random.permutation(np.arange(6).reshape(2, 3), axis=1),
+        reference.permutation(np.arange(6).reshape(2, 3), axis=1),
+    )
 
 
 @pytest.mark.parametrize("name", ["normal", "uniform"])
@@ -107,7 +110,10 @@ ERRORS = {
     "negative seed": (lambda: random.seed(-1), "random.seed: the seed must be a non-negative integer, got -1"),
     "float seed": (lambda: random.seed(0.5), "random.seed: the seed must be a non-negative integer, got 0.5"),
     "probability": (lambda: random.bernoulli(1.5), r"random.bernoulli: p must be in \[0, 1\], got 1.5"),
-    "state": (lambda: random.set_state({"x": 1}), r"random.set_state: the state must come from get_state\(\), got dict"),
+    "state": (
+        lambda: random.set_state({"x": 1}),
+        r"random.set_state: the state must come from get_state\(\), got dict",
+    ),
 }
 
 

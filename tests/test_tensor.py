@@ -142,7 +142,9 @@ def test_unary_operators():
     np.testing.assert_array_equal((~(t > 0)).data, [True, False])
 
 
-@pytest.mark.parametrize("op", [python.lt, python.le, python.gt, python.ge, python.eq, python.ne], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "op", [python.lt, python.le, python.gt, python.ge, python.eq, python.ne], ids=lambda f: f.__name__
+)
 def test_comparisons_are_not_recorded(op):
     t = leaf()
     for other in (3.0, X[0], Tensor(X), leaf()):
@@ -204,7 +206,9 @@ def test_methods_that_people_know_from_elsewhere():
     assert t.relu().requires_grad and t.sigmoid().requires_grad
 
 
-@pytest.mark.parametrize("index", [Tensor([1, 0]), (Tensor([1, 0]), slice(1, 3)), [1, 0]], ids=["tensor", "tuple", "list"])
+@pytest.mark.parametrize(
+    "index", [Tensor([1, 0]), (Tensor([1, 0]), slice(1, 3)), [1, 0]], ids=["tensor", "tuple", "list"]
+)
 def test_indices_may_be_tensors(index):
     t = leaf()
     t[index].sum().backward()
@@ -268,7 +272,9 @@ def test_ways_out():
 def test_format():
     assert f"{leaf(2.0) * 1.5:.3f}" == "3.000" and f"{Tensor([1.25]):.1f}" == "1.2"
     assert f"{Tensor(2.0)}" == repr(Tensor(2.0))
-    with pytest.raises(ShapeError, match=r"format: a format such as '.3f' needs a tensor of one element, got one of shape \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"format: a format such as '.3f' needs a tensor of one element, got one of shape \(2, 3\)"
+    ):
         f"{leaf():.3f}"
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import registry_cases as rc
-from registry_cases import DIFFERENTIABLE, operators
 
 import autograd_core as ac
+import registry_cases as rc
 from autograd_core.operator import Array, Operator, Sample, op
+from registry_cases import DIFFERENTIABLE, operators
 
 # The most telling case of each operator: the first with several elements.
 TELLING = {}
@@ -33,7 +33,9 @@ def case_for(name, operand):
     op = operators[name]
     position = 0 if op.variadic else op.parameters.index(operand)
     return next(
-        c for c in (TELLING[name], *DIFFERENTIABLE) if c.op is op and position in c.moving and all(a.size for a in c.arrays())
+        c
+        for c in (TELLING[name], *DIFFERENTIABLE)
+        if c.op is op and position in c.moving and all(a.size for a in c.arrays())
     )
 
 
@@ -70,7 +72,9 @@ def test_a_second_derivative_off_by_a_thousandth_is_rejected(name):
         rc.check_second(case)
 
 
-@pytest.mark.parametrize("name", ["exp", "multiply", "sum", "matmul", "getitem", "std", "power", "concatenate", "logsumexp"])
+@pytest.mark.parametrize(
+    "name", ["exp", "multiply", "sum", "matmul", "getitem", "std", "power", "concatenate", "logsumexp"]
+)
 def test_a_leak_of_float64_is_rejected(name):
     case = case_for(name, next(iter(operators[name].rules or {"arrays": None})))
     operand = next(iter(case.op.rules or {"": None}))

@@ -220,7 +220,12 @@ def test_hessian_of_a_function_with_every_kind_of_operator():
     def f(x):
         h = np.tanh(w @ x)
         n = (h - np.mean(h)) / np.sqrt(np.var(h) + 0.1)
-        return ac.logsumexp(n * x[::-1]) + np.std(h) + np.max(h) * np.concatenate([n, x]).prod() + np.einsum("i,ij,j->", x, w, n)
+        return (
+            ac.logsumexp(n * x[::-1])
+            + np.std(h)
+            + np.max(h) * np.concatenate([n, x]).prod()
+            + np.einsum("i,ij,j->", x, w, n)
+        )
 
     h = 1e-5
     expected = np.stack([(ac.grad(f)(x + h * e) - ac.grad(f)(x - h * e)) / (2 * h) for e in np.eye(3)])

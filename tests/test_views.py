@@ -181,7 +181,9 @@ def test_a_kept_operand_changed_before_backward(write, keeper):
     out = compute(y).sum()
     change, name = WRITES[write]
     change(y)
-    with pytest.raises(VersionError, match=f"the {what}.*but {name} changed it afterwards; write into a copy.*called at test_views.py:"):
+    with pytest.raises(
+        VersionError, match=f"the {what}.*but {name} changed it afterwards; write into a copy.*called at test_views.py:"
+    ):
         out.backward()
     assert x.grad is None
 
@@ -253,7 +255,10 @@ def test_the_message_names_the_line_in_anomaly_mode():
 # -- leaves --------------------------------------------------------------------------------------------------------------
 
 LEAF_WRITES = {
-    "+=": (lambda x: x.__iadd__(1.0), r"\+=: a leaf that requires a gradient must not be changed in place.*write t = t \+ x"),
+    "+=": (
+        lambda x: x.__iadd__(1.0),
+        r"\+=: a leaf that requires a gradient must not be changed in place.*write t = t \+ x",
+    ),
     "index": (lambda x: x.__setitem__(0, 1.0), r"\[ \] =: a leaf that requires a gradient"),
     "view": (lambda x: x[1:].__setitem__(0, 1.0), r"\[ \] =: a leaf"),
     "view, in place": (lambda x: x.reshape(2, 2).__imul__(2.0), r"\*=: a leaf"),
@@ -275,19 +280,37 @@ def test_in_place_on_a_leaf_while_recording(name):
 
 
 ERRORS = {
-    "shape of +=": (lambda y: y.__iadd__(np.ones((3, 4))), ShapeError, r"\+=: the result must have the tensor's own shape \(4,\), got \(3, 4\)"),
+    "shape of +=": (
+        lambda y: y.__iadd__(np.ones((3, 4))),
+        ShapeError,
+        r"\+=: the result must have the tensor's own shape \(4,\), got \(3, 4\)",
+    ),
     "shape of [ ] =": (lambda y: y.__setitem__(0, np.ones(3)), ShapeError, r"\(3,\)"),
     "index of [ ] =": (lambda y: y.__setitem__(7, 1.0), ShapeError, "index 7 is out of bounds"),
-    "complex into float": (lambda y: y.__setitem__(0, 1j), DTypeError, r"\[ \] =: the value must fit the tensor's dtype float64, got complex128"),
-    "float into integer": (lambda y: Tensor([1, 2]).__iadd__(0.5), DTypeError, r"\+=: the value must fit the tensor's dtype int64, got float64"),
-    "float set in integer": (lambda y: Tensor([1, 2]).__setitem__(0, 0.5), DTypeError, "must fit the tensor's dtype int64"),
+    "complex into float": (
+        lambda y: y.__setitem__(0, 1j),
+        DTypeError,
+        r"\[ \] =: the value must fit the tensor's dtype float64, got complex128",
+    ),
+    "float into integer": (
+        lambda y: Tensor([1, 2]).__iadd__(0.5),
+        DTypeError,
+        r"\+=: the value must fit the tensor's dtype int64, got float64",
+    ),
+    "float set in integer": (
+        lambda y: Tensor([1, 2]).__setitem__(0, 0.5),
+        DTypeError,
+        "must fit the tensor's dtype int64",
+    ),
 }
 
 
 @pytest.mark.parametrize("where", ["tensor", "constant", "view"])
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_failed_write_leaves_the_tensor_as_it_was(name, where):
-    y = {"tensor": leaf(*X) * 1.0, "constant": Tensor(X.copy()), "view": (leaf(*X) * 1.0).reshape(2, 2).reshape(4)}[where]
+    y = {"tensor": leaf(*X) * 1.0, "constant": Tensor(X.copy()), "view": (leaf(*X) * 1.0).reshape(2, 2).reshape(4)}[
+        where
+    ]
     node = y._node
     attempt, error, message = ERRORS[name]
     with pytest.raises(error, match=message) as caught:
