@@ -53,8 +53,8 @@ def initial(root: Tensor, gradient: Any, create: bool) -> Any:
     given = gradient if isinstance(gradient, Tensor) else result(as_array(gradient))
     if given.shape != root.shape:
         raise ShapeError(
-            f"backward: the gradient must have the tensor's shape {root.shape}, got {given.shape}; "
-            f"np.broadcast_to or reshape it. {where('backward')}"
+            f"backward: the gradient must have the tensor's shape {root.shape}, got {given.shape}; np.broadcast_to or "
+            f"reshape it. {where('backward')}"
         )
     if given.dtype != root.dtype:
         given = given.astype(root.dtype)
@@ -88,8 +88,9 @@ def in_full(out: Any, shape: tuple[int, ...], create: bool) -> Any:
         return np.broadcast_to(out, shape) if create else Tensor(np.copy(np.broadcast_to(out._data, shape)))
     except ValueError as error:
         raise ShapeError(
-            f"backward: a gradient must have its leaf's shape {shape} or broadcast to it, got {out.shape}; the gradient rule of the "
-            f"operator that the leaf went into must sum it to its operand's shape. {where('backward')}"
+            f"backward: a gradient must have its leaf's shape {shape} or broadcast to it, got {out.shape}; the "
+            "gradient rule of the operator that the leaf went into must sum it to its operand's shape. "
+            f"{where('backward')}"
         ) from error
 
 

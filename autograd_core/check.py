@@ -1,8 +1,9 @@
 """`check_grads`: the engine's derivatives of a function against numbers.
 
-The oracle is the complex step where every operator on the tape is analytic, otherwise fourth-order central differences, each with
-a bound of its own error. Outputs are projected on seeded random cotangents and every element of every argument is tested,
-since a sum of outputs or a single direction hides errors; a gradient that is zero everywhere decides nothing and is refused.
+The oracle is the complex step where every operator on the tape is analytic, otherwise fourth-order central
+differences, each with a bound of its own error. Outputs are projected on seeded random cotangents and every element of
+every argument is tested, since a sum of outputs or a single direction hides errors; a gradient that is zero everywhere
+decides nothing and is refused.
 
 References:
     Squire and Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40 (1998).
@@ -11,6 +12,7 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -57,14 +59,15 @@ def check_grads(
 
     Raises:
         GradientError: a derivative is wrong; the message has the worst element.
-        UndecidedError: the gradient in an argument is zero everywhere (a wrong rule could not be told from a right one), or the
-            function has a kink or too much rounding there.
+        UndecidedError: the gradient in an argument is zero everywhere (a wrong rule could not be told from a right
+            one), or the function has a kink or too much rounding there.
         ArgumentError: order or modes are not what they may be.
         DTypeError: no argument is floating.
     """
     if not isinstance(order, int) or order < 1 or not modes or not set(modes) <= {"fwd", "rev"}:
         raise ArgumentError(
-            f"check_grads: order must be at least 1 and modes among 'fwd' and 'rev', got order={order!r}, modes={modes!r}. "
+            f"check_grads: order must be at least 1 and modes among 'fwd' and 'rev', got order={order!r}, "
+            f"modes={modes!r}. "
             f"{where('check_grads')}"
         )
     arrays: list[Any] = [as_array(a) if not isinstance(a, int | bool | str | None) else a for a in args]
@@ -75,7 +78,8 @@ def check_grads(
     ]
     if not moving:
         raise DTypeError(
-            f"check_grads: an argument must be floating and not empty, got {[type(a).__name__ for a in args]}; convert with "
+            f"check_grads: an argument must be floating and not empty, got {[type(a).__name__ for a in args]}; "
+            f"convert with "
             f"float(...) or .astype(float). {where('check_grads')}"
         )
 
@@ -120,8 +124,11 @@ def _check(
 
 
 def _traced(f: Callable[..., tuple[Any, ...]], points: list[Any]) -> tuple[list[Any], bool, list[float], list[str]]:
-    """The outputs at the points; whether all operators on the tape are analytic; for each argument the gradient that rounding
-    of the intermediate values alone could make; and the operators' names.
+    """One call at the points, with its tape.
+
+    Returns:
+        (the outputs, whether all operators on the tape are analytic, for each argument the gradient that rounding of
+        the intermediate values alone could make, the operators' names).
     """
     leaves = [Tensor(p, requires_grad=True) for p in points]
     with keep_values():
@@ -175,16 +182,21 @@ def _complex_step(f: Callable[[complex], list[Any]]) -> tuple[float, float] | No
     """Im f(x + ih) / h; None if the function does not take complex numbers after all."""
     h = 1e-20
     try:
-        parts = [np.imag(y) / h for y in f(1j * h)]
-    except (TypeError, ValueError, AutogradError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            outputs = f(1j * h)
+    except (TypeError, ValueError, AutogradError, np.exceptions.ComplexWarning):
         return None
-    if not all(np.iscomplexobj(y) for y in f(1j * h)):
+    if not all(np.iscomplexobj(y) for y in outputs):
         return None
+    parts = [np.imag(y) / h for y in outputs]
     return float(sum(np.sum(p) for p in parts)), 256 * _EPS * float(sum(np.sum(np.abs(p)) for p in parts))
 
 
 def _difference(f: Callable[[float], float], x: float) -> tuple[float, float]:
-    """A derivative at 0 by fourth-order central differences, from the step with the least error bound; x is where that is.
+    """A derivative at 0 by fourth-order central differences, from the step with the least error bound.
+
+    x is the size of the number that is moved: steps are taken relative to it and to 1.
 
     A kink shows in the two one-sided quotients: their difference halves with the step where the function is smooth.
     """
@@ -236,15 +248,19 @@ def _decisive(expected: Any, bound: Any, argument: int, level: int, names: list[
     largest = float(np.max(np.abs(expected), initial=0.0)) if np.all(np.isfinite(expected)) else np.nan
     if largest <= np.max(bound):
         raise UndecidedError(
-            f"check_grads: undecided, since the gradient in argument {argument} must not be zero everywhere, got at most {largest:.1e} "
-            f"(rounding gives {np.max(bound):.1e}): a wrong rule could not be told from a right one. Check the function before it is "
+            f"check_grads: undecided, since the gradient in argument {argument} must not be zero everywhere, "
+            f"got at most {largest:.1e} "
+            f"(rounding gives {np.max(bound):.1e}): a wrong rule could not be told from a right one. Check the "
+            f"function before it is "
             f"summed, or at another point; operators: {', '.join(names) or 'none'}. {place}"
         )
     if not np.all(bound <= _DECISIVE * largest):
         worst = tuple(int(i) for i in np.unravel_index(np.argmax(bound), bound.shape))
         raise UndecidedError(
-            f"check_grads: undecided, since the numbers must be precise to judge by, got an error bound of {np.max(bound):.1e} beside a "
-            f"gradient of {largest:.1e} in argument {argument}, element {worst}: a kink, or too much rounding. Check at another "
+            f"check_grads: undecided, since the numbers must be precise to judge by, got an error bound of "
+            f"{np.max(bound):.1e} beside a "
+            f"gradient of {largest:.1e} in argument {argument}, element {worst}: a kink, or too much rounding. "
+            f"Check at another "
             f"point; operators: {', '.join(names)}. {place}"
         )
 
@@ -270,7 +286,9 @@ def _compare(
     if excess[worst] > 1:
         kind = "forward" if mode == "fwd" else "reverse"
         raise GradientError(
-            f"check_grads: the {kind}-mode derivative of order {level} in argument {argument} must equal the numerical one, got "
-            f"{float(actual[worst])!r} for {float(expected[worst])!r} +- {float(tolerance[worst]):.1e} in element {worst}, the worst of "
+            f"check_grads: the {kind}-mode derivative of order {level} in argument {argument} must equal the "
+            f"numerical one, got "
+            f"{float(actual[worst])!r} for {float(expected[worst])!r} +- {float(tolerance[worst]):.1e} in "
+            f"element {worst}, the worst of "
             f"{error.size}; correct the rule of an operator among {', '.join(names)}. {place}"
         )

@@ -56,9 +56,9 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
             return _array_ufunc(self, ufunc, method, *inputs, **kwargs)
     if kwargs.get("out") is not None:
         raise NoRuleError(
-            f"{ufunc.__name__}: out= must be left out with Tensors, since the result must be recorded; got out= "
-            f"(or an in-place "
-            f"operator on an array); write a = a {ufunc.__name__} t, or a Tensor on the left. {where(ufunc.__name__)}"
+            f"{ufunc.__name__}: out= must be left out with Tensors, since the result must be recorded; got out= (or "
+            f"an in-place operator on an array); write a = a {ufunc.__name__} t, or a Tensor on the left. "
+            f"{where(ufunc.__name__)}"
         )
     if method == "reduce" and ufunc in _REDUCE:
         kwargs.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
@@ -71,9 +71,8 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         if kwargs.get("where", True) is True and kwargs.keys() <= {"where", "casting", "order", "subok"}:
             return call(*inputs)
         raise NoRuleError(
-            f"{ufunc.__name__}: keyword arguments of ufuncs must be left out with Tensors, got {sorted(kwargs)}; "
-            f"use np.where or "
-            f".astype around it. {where(ufunc.__name__)}"
+            f"{ufunc.__name__}: keyword arguments of ufuncs must be left out with Tensors, got {sorted(kwargs)}; use "
+            f"np.where or .astype around it. {where(ufunc.__name__)}"
         )
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise no_rule(name)
@@ -84,8 +83,7 @@ def no_rule(name: str) -> NoRuleError:
     instead = _INSTEAD.get(name, "functions that have one (autograd_core.registry.operators lists them)")
     return NoRuleError(
         f"{name}: a NumPy function must have a gradient rule to take Tensors, and {name} has none; compose it of "
-        f"{instead}, "
-        f"declare it with @autograd_core.op, or pass t.detach().numpy(). {where(name)}"
+        f"{instead}, declare it with @autograd_core.op, or pass t.detach().numpy(). {where(name)}"
     )
 
 
@@ -97,9 +95,8 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
         raise no_rule(function.__name__)
     if kwargs.get("out") is not None:
         raise NoRuleError(
-            f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign "
-            f"the result "
-            f"instead. {where(function.__name__)}"
+            f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign the "
+            f"result instead. {where(function.__name__)}"
         )
     return call(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue and k != "out"})
 

@@ -67,9 +67,8 @@ def watch(node: Node | None, op: Operator, out: Any, state: State) -> None:
         and not np.all(np.isfinite(out))
     ):
         raise NonFiniteError(
-            f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(out)} in an output of "
-            f"shape {out.shape}; "
-            f"look at its operands. {where(op.name)}"
+            f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(out)} in an output of shape "
+            f"{out.shape}; look at its operands. {where(op.name)}"
         )
     if node is not None:
         extra = node.more()
@@ -123,8 +122,7 @@ def bind(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
                 continue  # NumPy's dispatcher passes on arguments at their defaults
             raise DTypeError(
                 f"{op.name}: the arguments must be among {tuple(names)} and keywords {op.statics}, got "
-                f"{name}={value!r}; "
-                f"compute it without that argument. {where(op.name)}"
+                f"{name}={value!r}; compute it without that argument. {where(op.name)}"
             )
         bound[name] = value
     for name, value in op.defaults.items():
@@ -154,8 +152,8 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
         if x.requires_grad:
             name = "[ ]" if op is None else op.name
             raise GraphError(
-                f"{name}: an argument without a gradient rule must be a constant, got a tensor of shape {x.shape} in the graph, "
-                f"whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
+                f"{name}: an argument without a gradient rule must be a constant, got a tensor of shape {x.shape} in "
+                f"the graph, whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
             )
         return x.data
     if type(x) is tuple and any(isinstance(i, Tensor) for i in x):

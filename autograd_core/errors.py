@@ -1,7 +1,7 @@
 """The exceptions of the package: one hierarchy, one form of message.
 
-Every message states the invariant, what came, where, and the fix. The place is the line of the *user's* program:
-the first frame outside this distribution and NumPy.
+Every message states the invariant, what came, where, and the fix. The place is the line of the *user's* program: the
+first frame outside this distribution and NumPy.
 """
 
 from __future__ import annotations

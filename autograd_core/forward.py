@@ -1,8 +1,7 @@
 """Forward mode: a second reader of the tape, in the order of recording.
 
 An elementwise VJP is its own JVP, since its Jacobian is diagonal. A linear operator's JVP is the operator. Any other
-VJP is linear
-in its cotangent, so that its own transpose is the JVP: the rule is recorded with a cotangent of zeros and
+VJP is linear in its cotangent, so that its own transpose is the JVP: the rule is recorded with a cotangent of zeros and
 differentiated.
 """
 

@@ -31,8 +31,8 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = np.float64) -> Tensor:
         )
     if array.size and not 0 <= array.min() <= array.max() < num_classes:
         raise ArgumentError(
-            f"one_hot: indices must be in [0, {num_classes}), got values from {array.min()} to {array.max()}; "
-            f"raise num_classes or correct the labels. {where('one_hot')}"
+            f"one_hot: indices must be in [0, {num_classes}), got values from {array.min()} to {array.max()}; raise "
+            f"num_classes or correct the labels. {where('one_hot')}"
         )
     return Tensor((array[..., None] == np.arange(num_classes)).astype(dtype))
 
@@ -41,8 +41,7 @@ def tag(t: Any, name: str) -> Any:
     """Names an intermediate value, so that drawings show it and `compare` can judge claims about it.
 
     Arrays pass through unchanged; a tensor gets a Node of its own that carries the name. Inside `compare` a tag is
-    where the
-    computation is cut and perturbed.
+    where the computation is cut and perturbed.
     """
     from .compare.tagging import tag as scoped
 

@@ -1,13 +1,10 @@
 """The allocator's policy for freed memory.
 
 NumPy asks the C library for every temporary. glibc serves large blocks with a fresh mapping each and hands the top of
-the heap
-back at each free, so an eager backward pass spends up to half of its time on page faults. On glibc two thresholds
-keep freed
-memory in the process: blocks up to 32 MiB come from the heap, and up to 256 MiB of free heap top stay. Elsewhere
-there is
-no such knob and nothing changes. The environment variable AUTOGRAD_CORE_KEEP_MEMORY=0 switches it off; it is read at
-import.
+the heap back at each free, so an eager backward pass spends up to half of its time on page faults. On glibc two
+thresholds keep freed memory in the process: blocks up to 32 MiB come from the heap, and up to 256 MiB of free heap top
+stay. Elsewhere there is no such knob and nothing changes. The environment variable AUTOGRAD_CORE_KEEP_MEMORY=0 switches
+it off; it is read at import.
 """
 
 from __future__ import annotations

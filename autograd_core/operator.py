@@ -2,8 +2,8 @@ r"""The declaration of an operator, and the registry that everything else reads.
 
 An operator is one block in one file of `autograd_core/ops/`::
 
-    @op("elementwise", numpy=np.tanh, latex=r"\tanh {a}", derivative={"a": r"1 - {out}^2"}, samples=unary(-2, 2))
-    def tanh(a):
+    @op("elementwise", numpy=np.tanh, latex=r"\tanh {a}", derivative={"a": r"1 - {out}^2"}, samples=unary(-2, 2)) def
+    tanh(a):
         '''Hyperbolic tangent, tanh(a).'''
         return np.tanh(a)
 
@@ -136,14 +136,13 @@ class Plan:
             else:
                 raise ArgumentError(
                     f"{self.op.name}: a rule's parameters must be g, out, an operand, <operand>_shape or a static "
-                    f"argument; "
-                    f"got {name!r}; the operator has {names} and {tuple(self.op.statics)}"
+                    f"argument; got {name!r}; the operator has {names} and {tuple(self.op.statics)}"
                 )
         return tuple(sources)
 
 
 def monomial(rule: Any, mode: int, sources: Any) -> tuple[tuple[int, ...], tuple[int, ...], float] | None:
-    """Reads a rule such as `-g * out / b` as factors, divisors and a scale, by running it on symbols; None if it is more."""
+    """Reads a rule such as `-g * out / b` as factors, divisors and a scale, by running it on symbols."""
     if mode == GENERAL:
         return None
     places = () if mode == ONLY_G else (sources,) if mode == ONE_KEPT else tuple(sources)

@@ -1,8 +1,8 @@
 """The backward sweep: iterative, over the Nodes in reverse order of recording.
 
-A cotangent may be smaller than its Node's output: it stands for its broadcast. A large cotangent that a rule multiplies with
-a small array (batch norm's scale) stays an unformed `Product` until something needs it whole, so that a chain of such
-scalings costs one pass over memory.
+A cotangent may be smaller than its Node's output: it stands for its broadcast. A large cotangent that a rule multiplies
+with a small array (batch norm's scale) stays an unformed `Product` until something needs it whole, so that a chain of
+such scalings costs one pass over memory.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def times(g: Any, monomial: tuple[tuple[int, ...], tuple[int, ...], float], kept
 
 
 def only_scales(node: Node, kept: tuple[Any, ...], size: int) -> bool:
-    """Whether the rules of a Node sum an unformed product or scale it by small arrays, and only one hands it on whole."""
+    """Whether the rules of a Node sum an unformed product or scale it by small arrays."""
     whole = False
     for i, _, _, _ in node.plan.slots:
         monomial = node.plan.monomials[i]
@@ -231,7 +231,7 @@ def only_scales(node: Node, kept: tuple[Any, ...], size: int) -> bool:
 
 
 def expanded(g: Any, shape: tuple[int, ...]) -> Any:
-    """A cotangent that stands for its broadcast, in full: a view if it is large, since making one costs a small copy."""
+    """A cotangent that stands for its broadcast, in full."""
     if isinstance(g, np.ndarray | np.generic) and math.prod(shape) <= _SMALL:
         full = np.empty(shape, dtype=g.dtype)
         full[...] = g
@@ -366,9 +366,9 @@ def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor
 
 def freed(node: Node) -> FreedGraphError:
     return FreedGraphError(
-        f"backward: a graph can be run once, since its kept arrays are freed as they are used; {node.op.name} of shape "
-        f"{node.shape} has been freed by an earlier backward. Give that one retain_graph=True, or compute the forward "
-        f"pass again. {where('backward')}"
+        f"backward: a graph can be run once, since its kept arrays are freed as they are used; {node.op.name} of "
+        f"shape {node.shape} has been freed by an earlier backward. Give that one retain_graph=True, or compute the "
+        f"forward pass again. {where('backward')}"
     )
 
 
@@ -377,8 +377,7 @@ def changed(node: Node, operand: int, version: Any) -> VersionError:
     source = f" (recorded at {node.extra.source})" if node.extra is not None and node.extra.source else ""
     return VersionError(
         f"backward: the {what} of {node.op.name}, shape {node.shape}{source}, must still have the value that its "
-        f"gradient rule "
-        f"kept, but {version.writer} changed it afterwards; write into a copy, or call backward first. "
+        f"gradient rule kept, but {version.writer} changed it afterwards; write into a copy, or call backward first. "
         f"{where('backward')}"
     )
 
@@ -390,9 +389,7 @@ def check_finite(node: Node, h: Any) -> None:
 
         source = node.extra.source if node.extra is not None else None
         raise NonFiniteError(
-            f"{node.op.name} (backward): gradients must be finite in anomaly mode, got "
-            f"{describe_non_finite(data)} in a gradient "
-            f"of shape {data.shape}; the operation was recorded at "
-            f"{source or 'an unknown line (outside anomaly mode)'}. "
-            f"{where(node.op.name)}"
+            f"{node.op.name} (backward): gradients must be finite in anomaly mode, got {describe_non_finite(data)} in "
+            f"a gradient of shape {data.shape}; the operation was recorded at "
+            f"{source or 'an unknown line (outside anomaly mode)'}. {where(node.op.name)}"
         )

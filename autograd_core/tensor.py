@@ -30,15 +30,14 @@ def as_array(data: Any, by: str = "tensor") -> Any:
         return data
     if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
         raise GraphError(
-            f"{by}: data must be numbers, a sequence of Tensors would leave the graph; "
-            f"use np.stack(tensors) or np.concatenate(tensors). {where(by)}"
+            f"{by}: data must be numbers, a sequence of Tensors would leave the graph; use np.stack(tensors) or "
+            f"np.concatenate(tensors). {where(by)}"
         )
     array = np.asarray(data)
     if array.dtype.kind not in "fiubc":
         raise DTypeError(
-            f"{by}: data must be numeric, got dtype {array.dtype} from {type(data).__name__}; convert them to "
-            f"numbers first. "
-            f"{where(by)}"
+            f"{by}: data must be numeric, got dtype {array.dtype} from {type(data).__name__}; convert them to numbers "
+            f"first. {where(by)}"
         )
     return array[()] if array.ndim == 0 else array
 
@@ -57,8 +56,7 @@ class Tensor:
     """
 
     # A 0-d value is held as a NumPy scalar (arithmetic on it costs a sixth of that on a 0-d array) until `.data` is
-    # asked
-    # for. Slots in _DEFAULTS are left unset by the hot path and answered by __getattr__.
+    # asked for. Slots in _DEFAULTS are left unset by the hot path and answered by __getattr__.
     __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
     __hash__ = object.__hash__
 
@@ -108,8 +106,7 @@ class Tensor:
         if self.requires_grad and array.dtype.kind not in "fc":
             raise DTypeError(
                 f"data: a tensor that requires a gradient must be floating, got {array.dtype}; convert with "
-                f".astype(float). "
-                f"{where('data')}"
+                f".astype(float). {where('data')}"
             )
         self._data = array
         self._touch(".data = ...")
@@ -174,8 +171,8 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         if spec and self.size != 1:
             raise ShapeError(
-                f"format: a format such as {spec!r} needs a tensor of one element, got one of shape {self.shape}; "
-                f"use np.array2string(t.detach().numpy(), precision=3). {where('format')}"
+                f"format: a format such as {spec!r} needs a tensor of one element, got one of shape {self.shape}; use "
+                f"np.array2string(t.detach().numpy(), precision=3). {where('format')}"
             )
         return format(self.item() if spec else str(self), spec)
 
@@ -190,9 +187,8 @@ class Tensor:
 
     def _leaves_graph(self, by: str) -> GraphError:
         return GraphError(
-            f"{by}: only a tensor that needs no gradient may become a plain value, got one of shape {self.shape} "
-            f"in the graph; "
-            f"use .item() for a number or .detach() for an array. {where(by)}"
+            f"{by}: only a tensor that needs no gradient may become a plain value, got one of shape {self.shape} in "
+            f"the graph; use .item() for a number or .detach() for an array. {where(by)}"
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -242,14 +238,13 @@ class Tensor:
             if value:
                 return
             raise LeafError(
-                f"requires_grad: it can be switched off on a leaf only, got the output of {self._node.op.name}; "
-                f"use .detach(). {where('requires_grad')}"
+                f"requires_grad: it can be switched off on a leaf only, got the output of {self._node.op.name}; use "
+                f".detach(). {where('requires_grad')}"
             )
         if value and self._data.dtype.kind != "f":
             raise DTypeError(
-                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} "
-                f"of shape "
-                f"{self.shape}; convert with dtype=float. {where('tensor')}"
+                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} of "
+                f"shape {self.shape}; convert with dtype=float. {where('tensor')}"
             )
         self._leaf = bool(value)
         self.version = self.version  # the backward pass reads this slot of leaves; it must be set
@@ -272,9 +267,8 @@ class Tensor:
         gradient = value if isinstance(value, Tensor) else Tensor(value)
         if gradient.shape != self.shape:
             raise ShapeError(
-                f"grad: a gradient must have its tensor's shape {self.shape}, got {gradient.shape}; assign None "
-                f"to clear it. "
-                f"{where('grad')}"
+                f"grad: a gradient must have its tensor's shape {self.shape}, got {gradient.shape}; assign None to "
+                f"clear it. {where('grad')}"
             )
         self._grad = gradient
 

@@ -1,8 +1,7 @@
 """Functions of functions: grad, vjp, jvp, jacobian, hessian, hvp and checkpoint.
 
 They give arrays for arrays and Tensors for Tensors, never touch `.grad`, and nest: each call differentiates with
-respect to
-fresh entries of the tape, so that an inner derivative does not see an outer variable.
+respect to fresh entries of the tape, so that an inner derivative does not see an outer variable.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ class _Traced:
                 self.out = f(*arguments)
         finally:
             _INSIDE.reset(token)
-        # A function inside another one that is being differentiated may use that one's variable without having it for an
-        # argument. The derivative depends on it then, and must be recorded.
+        # A function inside another one that is being differentiated may use that one's variable without having it for
+        # an argument. The derivative depends on it then, and must be recorded.
         if inside and not self.nested and isinstance(self.out, Tensor):
             self.nested = bool(_outer_entries(self.out, self.floor, self.inputs))
 
@@ -62,9 +61,8 @@ class _Traced:
         data = as_array(primal)
         if data.dtype.kind != "f":
             raise DTypeError(
-                f"{self.name}: an argument to differentiate must be floating, got argument {i} of dtype "
-                f"{data.dtype}; convert it with "
-                f"float(...) or .astype(float). {where(self.name)}"
+                f"{self.name}: an argument to differentiate must be floating, got argument {i} of dtype {data.dtype}; "
+                f"convert it with float(...) or .astype(float). {where(self.name)}"
             )
         return Tensor(data, requires_grad=True)
 
@@ -78,9 +76,8 @@ class _Traced:
         out = self.output()
         if out.size != 1 or out.shape != ():
             raise GraphError(
-                f"{self.name}: the function must return a 0-d value, got shape {out.shape}; reduce it (np.sum) or "
-                f"use jacobian or vjp. "
-                f"{where(self.name)}"
+                f"{self.name}: the function must return a 0-d value, got shape {out.shape}; reduce it (np.sum) or use "
+                f"jacobian or vjp. {where(self.name)}"
             )
         return out
 
@@ -295,8 +292,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], vectors: Sequence[Any]) -
 def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     """`f(*args)`, keeping only the arguments: backward computes it again.
 
-    Random draws are replayed with the same bits, and running statistics move once, in the first computation. Gradients reach the
-    arguments and every parameter or outer tensor that `f` uses.
+    Random draws are replayed with the same bits, and running statistics move once, in the first computation. Gradients
+    reach the arguments and every parameter or outer tensor that `f` uses.
 
     Raises:
         ArgumentError: `f` returns several tensors.
@@ -312,8 +309,8 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     if not isinstance(out, Tensor):
         if isinstance(out, tuple | list | dict):
             raise ArgumentError(
-                f"checkpoint: the function must return one tensor, got a {type(out).__name__} of {len(out)}; np.stack or "
-                f"np.concatenate them, or checkpoint each. {where('checkpoint')}"
+                f"checkpoint: the function must return one tensor, got a {type(out).__name__} of {len(out)}; np.stack "
+                f"or np.concatenate them, or checkpoint each. {where('checkpoint')}"
             )
         return out
     if not out.requires_grad:
@@ -328,7 +325,7 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
         random.set_state(state)
         try:
             with replaying():
-                # Recorded, the gradient must depend on the arguments themselves; otherwise the tape ends in leaves of its own.
+                # Recorded, the gradient must depend on the arguments themselves; otherwise the tape ends in new leaves.
                 fresh = [identity(a) if create and _in_graph(a) else _alias(a) for a in args]
                 again = f(*fresh)
         finally:

@@ -51,8 +51,8 @@ def in_place(name: str, op: Any) -> Any:
         value = op(source, source if other is self else other)
         if value.shape != self.shape:
             raise ShapeError(
-                f"{name}: the result must have the tensor's own shape {self.shape}, got {value.shape}; "
-                f"write t = t {name[0]} x instead. {where(name)}"
+                f"{name}: the result must have the tensor's own shape {self.shape}, got {value.shape}; write t = t "
+                f"{name[0]} x instead. {where(name)}"
             )
         assign(self, value, name)
         return self
@@ -67,9 +67,8 @@ def check_writable(t: Tensor, name: str, value: Any = None) -> None:
         owner = t._view[0] if t._view else t
         if t._leaf or owner._leaf:
             raise LeafError(
-                f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one "
-                f"of shape "
-                f"{t.shape}; wrap the update in no_grad(), or write t = t {name[0]} x. {where(name)}"
+                f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one of "
+                f"shape {t.shape}; wrap the update in no_grad(), or write t = t {name[0]} x. {where(name)}"
             )
 
 
@@ -85,8 +84,8 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
 
     if not np.can_cast(value.dtype, t.dtype, "same_kind"):
         raise DTypeError(
-            f"{writer}: the value must fit the tensor's dtype {t.dtype}, got {value.dtype}; convert it with "
-            f".astype. {where(writer)}"
+            f"{writer}: the value must fit the tensor's dtype {t.dtype}, got {value.dtype}; convert it with .astype. "
+            f"{where(writer)}"
         )
     state = current()
     if not isinstance(t._data, np.ndarray | np.generic):  # another array type: no memory to share, a new value instead
@@ -150,8 +149,8 @@ def broadcast_as_assigned(value: Any, shape: tuple[int, ...]) -> Any:
 
 def misfit(t: Tensor, value: Any, writer: str, error: Exception) -> ShapeError:
     return ShapeError(
-        f"{writer}: the value must broadcast to the place it is written to, got a value of shape {np.shape(value)} for a "
-        f"tensor of shape {t.shape}: {error}; correct the index or reshape the value. {where(writer)}"
+        f"{writer}: the value must broadcast to the place it is written to, got a value of shape {np.shape(value)} "
+        f"for a tensor of shape {t.shape}: {error}; correct the index or reshape the value. {where(writer)}"
     )
 
 

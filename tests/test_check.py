@@ -52,6 +52,7 @@ RIGHT = {
     "small": (lambda v: 1e-6 * np.sin(v), [V]),
     "large": (lambda v: 1e6 * np.sin(1e3 * v) / 1e3, [V]),
     "near the border of its domain": (np.log, [np.array([1e-4, 1.0])]),
+    "a cast": (lambda v: np.sum(v * v, dtype=np.float64), [V]),
     "in place": (lambda v: write(v), [V]),
 }
 
@@ -92,7 +93,7 @@ def test_rejects_a_batch_norm_with_another_divisor():
 
 @pytest.mark.parametrize("coefficient", [1, 3])
 def test_a_sum_that_hides_the_coefficient_is_undecided(coefficient):
-    """Batch norm's outputs sum to zero whatever the input: a checker that compares zero with zero accepts any coefficient."""
+    """Batch norm's outputs sum to zero whatever the input: comparing zero with zero accepts any coefficient."""
     norm = batch_norm(coefficient)
     for f in (lambda x: norm(x).sum(), lambda x: np.sum(norm(x), axis=0)):
         with pytest.raises(UndecidedError, match="must not be zero everywhere, got at most"):
@@ -133,8 +134,11 @@ def test_an_error_in_a_single_element_is_found_and_named():
     wrong = np.ones((6, 3))
     wrong[4, 1] = 1.001
     odd.vjp(a=lambda g, a: g * 2 * a * wrong)
-    message = r"reverse-mode derivative of order 1 in argument 0 must equal the numerical one, got .* in element \(4, 1\), the worst of 18; " \
-        r"correct the rule of an operator among odd\. in: check_grads, called at test_check.py:"  # fmt: skip
+    message = (
+        r"reverse-mode derivative of order 1 in argument 0 must equal the numerical one, got .* in element \(4, "
+        r"1\), the worst of 18; "
+        r"correct the rule of an operator among odd\. in: check_grads, called at test_check.py:"
+    )
     with pytest.raises(GradientError, match=message):
         check_grads(odd, [X], modes=("rev",))
 

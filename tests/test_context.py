@@ -27,8 +27,20 @@ def test_no_grad_and_enable_grad():
     assert ac.is_grad_enabled()
 
 
-@pytest.mark.parametrize("f", [lambda x: x * 2, lambda x: 2 * x, lambda x: np.exp(x), lambda x: x.sum(), lambda x: x[0], lambda x: x @ x,
-                               lambda x: np.concatenate([x, x]), lambda x: np.where(True, x, x), lambda x: np.split(x, 2)[0]])  # fmt: skip
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * 2,
+        lambda x: 2 * x,
+        lambda x: np.exp(x),
+        lambda x: x.sum(),
+        lambda x: x[0],
+        lambda x: x @ x,
+        lambda x: np.concatenate([x, x]),
+        lambda x: np.where(True, x, x),
+        lambda x: np.split(x, 2)[0],
+    ],
+)
 def test_nothing_is_recorded_in_no_grad(f):
     x = leaf(1.0, 2.0)
     with ac.no_grad():
@@ -132,16 +144,22 @@ def test_threads_run_graphs_side_by_side():
     assert grads == {k: float(k) for k in range(4)}
 
 
-# -- anomaly mode -------------------------------------------------------------------------------------------------------
+# -- anomaly mode ----------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(
     "f, name, what",
-    [(lambda x: np.log(x), "log", "1 infinite"), (lambda x: x / x, "divide", "1 NaN"), (lambda x: np.log(x - 1), "log", "2 NaN"),
-     (lambda x: np.power(x, -1), "power_number", "1 infinite"), (lambda x: np.log(x).sum(), "log", "1 infinite"),
-     (lambda x: np.sum(x / 0), "divide", "1 NaN and 1 infinite"), (lambda x: Tensor([-1.0]).sqrt(), "sqrt", "1 NaN")],
-)  # fmt: skip
+    [
+        (lambda x: np.log(x), "log", "1 infinite"),
+        (lambda x: x / x, "divide", "1 NaN"),
+        (lambda x: np.log(x - 1), "log", "2 NaN"),
+        (lambda x: np.power(x, -1), "power_number", "1 infinite"),
+        (lambda x: np.log(x).sum(), "log", "1 infinite"),
+        (lambda x: np.sum(x / 0), "divide", "1 NaN and 1 infinite"),
+        (lambda x: Tensor([-1.0]).sqrt(), "sqrt", "1 NaN"),
+    ],
+)
 def test_a_value_that_is_not_finite(f, name, what):
     x = Tensor([0.0, 0.5], requires_grad=True)
     with (
@@ -161,7 +179,7 @@ def test_a_gradient_that_is_not_finite_names_the_line_of_the_forward_pass():
     with ac.anomaly_mode():
         y = np.sqrt(x)
         line = test_a_gradient_that_is_not_finite_names_the_line_of_the_forward_pass.__code__.co_firstlineno + 4
-        message = rf"^sqrt \(backward\): gradients must be finite.*got 1 infinite in a gradient of shape \(2,\).*recorded at test_context.py:{line}\."
+        message = rf"^sqrt \(backward\): gradients must be finite.*got 1 infinite.*recorded at test_context.py:{line}\."
         with pytest.raises(NonFiniteError, match=message):
             y.sum().backward()
     assert x.grad is None
@@ -187,9 +205,9 @@ def test_anomaly_mode_on_several_outputs_and_on_variadic_operators():
     x = Tensor([0.0, 1.0], requires_grad=True)
     bad = np.log(x)
     with ac.anomaly_mode():
-        with pytest.raises(NonFiniteError, match="^split: "):
+        with pytest.raises(NonFiniteError, match=r"^split: "):
             np.split(bad, 2)
-        with pytest.raises(NonFiniteError, match="^concatenate: "):
+        with pytest.raises(NonFiniteError, match=r"^concatenate: "):
             np.concatenate([bad, x])
 
 

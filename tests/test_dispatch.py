@@ -12,28 +12,73 @@ X = np.array([[0.55, 1.45, 2.6], [3.1, 0.25, 1.05]])
 V = np.array([1.0, 2.0, 3.0])
 
 RECORDED = {
-    "exp": np.exp, "sum": lambda t: np.sum(t, axis=0), "sum keepdims": lambda t: np.sum(t, axis=1, keepdims=True), "mean": np.mean,
-    "var": lambda t: np.var(t, axis=0, ddof=1), "std": np.std, "max": lambda t: np.max(t, axis=1), "amin": np.amin, "prod": np.prod,
-    "cumsum": lambda t: np.cumsum(t, axis=1), "where": lambda t: np.where(X > 1, t, 0.0), "einsum": lambda t: np.einsum("ij,j->i", t, V),
-    "einsum, implicit, spaces": lambda t: np.einsum("ij, kj", t, X), "matmul": lambda t: np.matmul(t, V), "dot": lambda t: np.dot(t, V),
-    "dot with a number": lambda t: np.dot(t, 2.0), "dot 3-d": lambda t: np.dot(t, np.ones((2, 3, 2))),
-    "inner": lambda t: np.inner(t, X), "outer": lambda t: np.outer(t, V), "vdot": lambda t: np.vdot(t, X),
-    "tensordot": lambda t: np.tensordot(t, X, axes=2), "reshape": lambda t: np.reshape(t, (3, 2)), "transpose": np.transpose,
-    "swapaxes": lambda t: np.swapaxes(t, 0, 1), "moveaxis": lambda t: np.moveaxis(t, 0, 1), "ravel": np.ravel,
-    "expand_dims": lambda t: np.expand_dims(t, 1), "squeeze": lambda t: np.squeeze(np.expand_dims(t, 1)), "flip": np.flip,
-    "broadcast_to": lambda t: np.broadcast_to(t, (2, 2, 3)), "concatenate": lambda t: np.concatenate([t, X], axis=1),
-    "stack": lambda t: np.stack([t, X, t]), "vstack": lambda t: np.vstack([t, V]), "hstack": lambda t: np.hstack([t, X]),
-    "hstack 1-d": lambda t: np.hstack([t[0], V, 2.0]), "split": lambda t: np.split(t, 3, axis=1)[1], "take": lambda t: np.take(t, [0, 2], axis=1),
-    "take flat": lambda t: np.take(t, [0, 4]), "take_along_axis": lambda t: np.take_along_axis(t, np.array([[0], [2]]), axis=1),
-    "clip": lambda t: np.clip(t, 0.6, 2.0), "maximum": lambda t: np.maximum(t, 1.1), "abs": np.abs, "fabs": np.fabs,
-    "square": np.square, "power": lambda t: np.power(t, 3), "float_power": lambda t: np.float_power(t, 1.5), "power 2": lambda t: np.power(t, 2),
-    "number to a power": lambda t: np.power(2.0, t), "array to a power": lambda t: np.power(X, t), "round": np.round, "copy": np.copy,
-    "norm": np.linalg.norm, "norm of rows": lambda t: np.linalg.norm(t, axis=1, keepdims=True), "norm 2": lambda t: np.linalg.norm(t[0], 2),
-    "erf": scipy.special.erf, "expit": scipy.special.expit, "erfc": scipy.special.erfc, "add.reduce": lambda t: np.add.reduce(t, axis=1),
-    "multiply.reduce": lambda t: np.multiply.reduce(t), "maximum.reduce": lambda t: np.maximum.reduce(t, axis=None),
-    "logaddexp": lambda t: np.logaddexp(t, V), "arctan2": lambda t: np.arctan2(V, t), "dtype of a ufunc": lambda t: np.add(t, V, dtype=np.float64),
-    "remainder": lambda t: np.remainder(t, 0.7), "mod": lambda t: np.mod(t, V), "where=True": lambda t: np.exp(t, where=True),
-}  # fmt: skip
+    "exp": np.exp,
+    "sum": lambda t: np.sum(t, axis=0),
+    "sum keepdims": lambda t: np.sum(t, axis=1, keepdims=True),
+    "mean": np.mean,
+    "var": lambda t: np.var(t, axis=0, ddof=1),
+    "std": np.std,
+    "max": lambda t: np.max(t, axis=1),
+    "amin": np.amin,
+    "prod": np.prod,
+    "cumsum": lambda t: np.cumsum(t, axis=1),
+    "where": lambda t: np.where(X > 1, t, 0.0),
+    "einsum": lambda t: np.einsum("ij,j->i", t, V),
+    "einsum, implicit, spaces": lambda t: np.einsum("ij, kj", t, X),
+    "matmul": lambda t: np.matmul(t, V),
+    "dot": lambda t: np.dot(t, V),
+    "dot with a number": lambda t: np.dot(t, 2.0),
+    "dot 3-d": lambda t: np.dot(t, np.ones((2, 3, 2))),
+    "inner": lambda t: np.inner(t, X),
+    "outer": lambda t: np.outer(t, V),
+    "vdot": lambda t: np.vdot(t, X),
+    "tensordot": lambda t: np.tensordot(t, X, axes=2),
+    "reshape": lambda t: np.reshape(t, (3, 2)),
+    "transpose": np.transpose,
+    "swapaxes": lambda t: np.swapaxes(t, 0, 1),
+    "moveaxis": lambda t: np.moveaxis(t, 0, 1),
+    "ravel": np.ravel,
+    "expand_dims": lambda t: np.expand_dims(t, 1),
+    "squeeze": lambda t: np.squeeze(np.expand_dims(t, 1)),
+    "flip": np.flip,
+    "broadcast_to": lambda t: np.broadcast_to(t, (2, 2, 3)),
+    "concatenate": lambda t: np.concatenate([t, X], axis=1),
+    "stack": lambda t: np.stack([t, X, t]),
+    "vstack": lambda t: np.vstack([t, V]),
+    "hstack": lambda t: np.hstack([t, X]),
+    "hstack 1-d": lambda t: np.hstack([t[0], V, 2.0]),
+    "split": lambda t: np.split(t, 3, axis=1)[1],
+    "take": lambda t: np.take(t, [0, 2], axis=1),
+    "take flat": lambda t: np.take(t, [0, 4]),
+    "take_along_axis": lambda t: np.take_along_axis(t, np.array([[0], [2]]), axis=1),
+    "clip": lambda t: np.clip(t, 0.6, 2.0),
+    "maximum": lambda t: np.maximum(t, 1.1),
+    "abs": np.abs,
+    "fabs": np.fabs,
+    "square": np.square,
+    "power": lambda t: np.power(t, 3),
+    "float_power": lambda t: np.float_power(t, 1.5),
+    "power 2": lambda t: np.power(t, 2),
+    "number to a power": lambda t: np.power(2.0, t),
+    "array to a power": lambda t: np.power(X, t),
+    "round": np.round,
+    "copy": np.copy,
+    "norm": np.linalg.norm,
+    "norm of rows": lambda t: np.linalg.norm(t, axis=1, keepdims=True),
+    "norm 2": lambda t: np.linalg.norm(t[0], 2),
+    "erf": scipy.special.erf,
+    "expit": scipy.special.expit,
+    "erfc": scipy.special.erfc,
+    "add.reduce": lambda t: np.add.reduce(t, axis=1),
+    "multiply.reduce": lambda t: np.multiply.reduce(t),
+    "maximum.reduce": lambda t: np.maximum.reduce(t, axis=None),
+    "logaddexp": lambda t: np.logaddexp(t, V),
+    "arctan2": lambda t: np.arctan2(V, t),
+    "dtype of a ufunc": lambda t: np.add(t, V, dtype=np.float64),
+    "remainder": lambda t: np.remainder(t, 0.7),
+    "mod": lambda t: np.mod(t, V),
+    "where=True": lambda t: np.exp(t, where=True),
+}
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -52,19 +97,34 @@ def test_records_and_agrees_with_numpy(name):
 
 
 def test_special_functions_of_the_engine_take_arrays_and_tensors():
-    for f, plain in ((ac.sigmoid, scipy.special.expit), (ac.softplus, lambda x: np.log1p(np.exp(x))), (ac.relu, lambda x: np.maximum(x, 0)),
-                     (ac.logsumexp, scipy.special.logsumexp), (ac.erf, scipy.special.erf)):  # fmt: skip
+    for f, plain in (
+        (ac.sigmoid, scipy.special.expit),
+        (ac.softplus, lambda x: np.log1p(np.exp(x))),
+        (ac.relu, lambda x: np.maximum(x, 0)),
+        (ac.logsumexp, scipy.special.logsumexp),
+        (ac.erf, scipy.special.erf),
+    ):
         np.testing.assert_allclose(f(X), plain(X), rtol=1e-14)
         assert not isinstance(f(X), Tensor)
         assert f(Tensor(X, requires_grad=True)).requires_grad
 
 
 ASKING = {
-    "shape": np.shape, "ndim": np.ndim, "size": np.size, "size of an axis": lambda t: np.size(t, 1), "result_type": lambda t: np.result_type(t, np.float32),
-    "allclose": lambda t: np.allclose(t, X), "array_equal": lambda t: np.array_equal(t, X), "isclose": lambda t: np.isclose(t, X).all(),
-    "argsort": lambda t: np.argsort(t).tolist(), "nonzero": lambda t: np.nonzero(t)[0].tolist(), "iscomplexobj": np.iscomplexobj,
-    "shares_memory": lambda t: np.shares_memory(t, X), "array2string": np.array2string, "count_nonzero": lambda t: int(np.count_nonzero(t).item()),
-}  # fmt: skip
+    "shape": np.shape,
+    "ndim": np.ndim,
+    "size": np.size,
+    "size of an axis": lambda t: np.size(t, 1),
+    "result_type": lambda t: np.result_type(t, np.float32),
+    "allclose": lambda t: np.allclose(t, X),
+    "array_equal": lambda t: np.array_equal(t, X),
+    "isclose": lambda t: np.isclose(t, X).all(),
+    "argsort": lambda t: np.argsort(t).tolist(),
+    "nonzero": lambda t: np.nonzero(t)[0].tolist(),
+    "iscomplexobj": np.iscomplexobj,
+    "shares_memory": lambda t: np.shares_memory(t, X),
+    "array2string": np.array2string,
+    "count_nonzero": lambda t: int(np.count_nonzero(t).item()),
+}
 
 
 @pytest.mark.parametrize("name", ASKING)
@@ -72,8 +132,23 @@ def test_functions_that_ask_about_values(name):
     assert ASKING[name](Tensor(X, requires_grad=True)) == ASKING[name](X)
 
 
-@pytest.mark.parametrize("f", [np.argmax, np.argmin, np.any, np.all, np.isnan, np.isfinite, np.isinf, np.signbit, np.logical_not,
-                               lambda t: np.less(t, 1.0), lambda t: np.logical_and(t > 1, t < 2), lambda t: np.logical_or.reduce(t > 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.argmax,
+        np.argmin,
+        np.any,
+        np.all,
+        np.isnan,
+        np.isfinite,
+        np.isinf,
+        np.signbit,
+        np.logical_not,
+        lambda t: np.less(t, 1.0),
+        lambda t: np.logical_and(t > 1, t < 2),
+        lambda t: np.logical_or.reduce(t > 1),
+    ],
+)
 def test_integer_and_boolean_results_are_cut_from_the_graph(f):
     out = f(Tensor(X, requires_grad=True))
     assert type(out) is Tensor and not out.requires_grad
@@ -88,11 +163,20 @@ def test_arrays_like_a_tensor(make):
 
 
 REFUSED = {
-    "median": (np.median, "median"), "sort": (np.sort, "sort"), "linalg.inv": (np.linalg.inv, "inv"), "fft": (np.fft.fft, "fft"), "fmod": (lambda t: np.fmod(t, 2.0), "fmod"),
-    "ufunc": (lambda t: np.heaviside(t, 0.5), "heaviside"), "special": (lambda t: scipy.special.gamma(t), "gamma"), "nansum": (np.nansum, "nansum"),
-    "accumulate": (np.add.accumulate, "add.accumulate"), "outer method": (lambda t: np.multiply.outer(t, t), "multiply.outer"),
-    "full_like": (lambda t: np.full_like(t, 1.0), "full_like"), "norm 1": (lambda t: np.linalg.norm(t, 1), r"linalg.norm\(ord=1\)"), "histogram": (np.histogram, "histogram"),
-}  # fmt: skip
+    "median": (np.median, "median"),
+    "sort": (np.sort, "sort"),
+    "linalg.inv": (np.linalg.inv, "inv"),
+    "fft": (np.fft.fft, "fft"),
+    "fmod": (lambda t: np.fmod(t, 2.0), "fmod"),
+    "ufunc": (lambda t: np.heaviside(t, 0.5), "heaviside"),
+    "special": (lambda t: scipy.special.gamma(t), "gamma"),
+    "nansum": (np.nansum, "nansum"),
+    "accumulate": (np.add.accumulate, "add.accumulate"),
+    "outer method": (lambda t: np.multiply.outer(t, t), "multiply.outer"),
+    "full_like": (lambda t: np.full_like(t, 1.0), "full_like"),
+    "norm 1": (lambda t: np.linalg.norm(t, 1), r"linalg.norm\(ord=1\)"),
+    "histogram": (np.histogram, "histogram"),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -151,13 +235,26 @@ def test_arguments_that_an_operator_does_not_have():
         np.einsum(Tensor(X), [0, 1], [1])
 
 
-@pytest.mark.parametrize("f", [lambda t: np.clip(X, t[0], 2.0), lambda t: np.clip(X, 0.1, t[0]), lambda t: t[0].clip(min=t[1]),
-                               lambda t: np.clip(X, t[0] - 1, t[0])])  # fmt: skip
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t: np.clip(X, t[0], 2.0),
+        lambda t: np.clip(X, 0.1, t[0]),
+        lambda t: t[0].clip(min=t[1]),
+        lambda t: np.clip(X, t[0] - 1, t[0]),
+    ],
+)
 def test_limits_in_the_graph_get_gradients(f):
     t = Tensor(X, requires_grad=True)
     f(t).sum().backward()
-    np.testing.assert_allclose(t.grad.data, [[(np.sum(f(Tensor(X + 1e-6 * e)).data) - np.sum(f(Tensor(X - 1e-6 * e)).data)) / 2e-6
-                                              for e in row] for row in np.eye(6).reshape(2, 3, 2, 3)], atol=1e-8)  # fmt: skip
+    np.testing.assert_allclose(
+        t.grad.data,
+        [
+            [(np.sum(f(Tensor(X + 1e-6 * e)).data) - np.sum(f(Tensor(X - 1e-6 * e)).data)) / 2e-6 for e in row]
+            for row in np.eye(6).reshape(2, 3, 2, 3)
+        ],
+        atol=1e-8,
+    )
 
 
 def test_a_static_argument_in_the_graph_is_refused():

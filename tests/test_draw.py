@@ -1,5 +1,6 @@
 """Pictures of the graph: what is drawn, and in which words."""
 
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ import pytest
 import autograd_core as ac
 import nn
 from autograd_core.drawing import draw
+from autograd_core.drawing.columns import arrange
 from autograd_core.drawing.dot import write
 from autograd_core.drawing.labels import array, index, number, statics
 from autograd_core.drawing.picture import Picture, Vertex
@@ -290,6 +292,18 @@ class TestModules:
         names = [t.splitlines()[0] for t in parse(drawing)[2].values()]
         assert {"0.weight", "0.bias", "2.0.weight", "2.0.bias", "x"} <= set(names)
 
+    def test_modules_that_follow_each_other_stand_in_a_row(self):
+        net = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2), nn.Tanh())
+        root = parse(draw(net(leaf(4, 3, name="x", requires_grad=False))))[0]
+        reaches = []
+        for group in root.iter(f"{SVG}g"):
+            if group.get("class") == "cluster":
+                outline = next(group.iter(f"{SVG}path")).get("d")
+                xs = [float(x) for x in re.findall(r"(-?[\d.]+),", outline)]
+                reaches.append((min(xs), max(xs)))
+        assert len(reaches) == 4
+        assert all(left[1] < right[0] for left, right in itertools.pairwise(reaches))
+
     def test_a_thousand_nested_modules(self):
         y = leaf(2) * 2.0
         y._node.scope = ".".join("m" * 1000)
@@ -368,5 +382,6 @@ class TestLabels:
         assert array(value) == lines
 
     def test_writing_needs_text_only(self):
-        source = write(Picture([Vertex("n1", "operation", symbol="+")]), "LR")
+        picture = Picture([Vertex("n1", "operation", symbol="+")])
+        source = write(picture, arrange(picture), "LR")
         assert source.count("n1") == 1

@@ -169,6 +169,7 @@ class TestDrawing:
         drawing = draw(bn)
         assert drawing.svg.startswith("<svg ")
         root, _, _ = parse(drawing)
+        assert 'bgcolor="#ffffff"' in drawing.source
         assert root.find(f".//{SVG}polygon").get("fill") in ("#ffffff", "white")
         assert drawing._repr_svg_() == drawing.svg
 
@@ -247,19 +248,29 @@ class TestErrors:
         with pytest.raises(ArgumentError, match=rf"t must be a Tensor or .*, got {came}; draw a"):
             draw(wrong)
 
-    def test_too_large_for_a_layout(self, tmp_path):
-        x = leaf()
-        y = x
+    def test_too_many_vertices_for_a_layout(self, tmp_path):
+        y = leaf()
         for _ in range(rendering.LARGEST):
-            y = y + x
+            y = -y
         drawing = draw(y)
-        message = r'at most 2,000 vertices, this picture has 2,001; .*\.save\("graph\.dot"\)'
+        message = (
+            r"draw: a layout takes at most 2,000 vertices and edges across 10,000 columns in all, "
+            r'this picture has 2,001 and 2,000; .*\.save\("graph\.dot"\)'
+        )
         with pytest.raises(RenderError, match=message):
             _ = drawing.svg
         with pytest.raises(RenderError, match=message):
             drawing.save(tmp_path / "graph.png")
         drawing.save(tmp_path / "graph.dot")
         assert [p.name for p in tmp_path.iterdir()] == ["graph.dot"]
+
+    def test_edges_too_long_for_a_layout(self):
+        x = leaf()
+        y = -x
+        for _ in range(150):  # each reads x, from ever further away
+            y = y + x
+        with pytest.raises(RenderError, match="this picture has 152 and 11,626; save the DOT text"):
+            _ = draw(y).svg
 
     def test_without_a_renderer(self, bn, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "pygraphviz", None)

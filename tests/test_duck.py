@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import autograd_core as ac
+import nn
+import optim
 from autograd_core import Tensor
 from duck import DuckArray, unwrap, wrap
 from registry_cases import ALL, DIFFERENTIABLE
@@ -23,10 +25,13 @@ def plain(tensor):
 def test_the_duck_refuses(how):
     duck = DuckArray([1.0, 2.0])
     attempts = {
-        "__array__": lambda: np.asarray(duck), "float": lambda: float(duck[0]), "int": lambda: int(duck[0]),
-        "bool": lambda: bool(duck[0] > 0 and duck[0]), "setitem": lambda: exec("duck[0] = 1.0", {"duck": duck}),
+        "__array__": lambda: np.asarray(duck),
+        "float": lambda: float(duck[0]),
+        "int": lambda: int(duck[0]),
+        "bool": lambda: bool(duck[0] > 0 and duck[0]),
+        "setitem": lambda: exec("duck[0] = 1.0", {"duck": duck}),
         "iter": lambda: list(duck),
-    }  # fmt: skip
+    }
     with pytest.raises(TypeError):
         attempts[how]()
 
@@ -112,3 +117,28 @@ def test_an_assignment_on_a_duck_gives_a_new_value():
     y[1] = 5.0
     np.sum(y * y).backward()
     np.testing.assert_array_equal(plain(x.grad), [8.0, 0.0, 24.0])
+
+
+def trained(kind):
+    """Parameters and running statistics after three steps of Adam on a network with batch normalization."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 4)).astype(np.float32), rng.normal(size=(8, 2)).astype(np.float32)
+    ac.random.seed(0)
+    model = nn.Sequential(nn.BatchNorm(4), nn.Linear(4, 2))
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data = kind(tensor.data)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.MSELoss()(model(Tensor(kind(x))), Tensor(kind(y))).backward()
+        optimizer.step()
+    return [t.data for t in [*model.parameters(), *model.buffers()]]
+
+
+def test_batch_norm_and_adam_train_as_on_numpy():
+    start = [t.data for t in nn.Sequential(nn.BatchNorm(4), nn.Linear(4, 2)).parameters()]
+    expected = trained(lambda a: a)
+    assert not np.array_equal(expected[0], start[0])
+    for actual, e in zip(trained(DuckArray), expected, strict=True):
+        assert isinstance(actual, DuckArray) and actual.dtype == e.dtype
+        np.testing.assert_array_equal(unwrap(actual), e)

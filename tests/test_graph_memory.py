@@ -3,6 +3,7 @@
 import gc
 import sys
 import weakref
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -38,10 +39,8 @@ def test_a_failed_operation_leaves_no_cycle():
     try:
         x = leaf(1.0, 2.0) * 2
         watched = weakref.ref(x)
-        try:
+        with suppress(ShapeError):
             x + np.ones(3)
-        except ShapeError:
-            pass
         del x
         assert watched() is None
     finally:
@@ -111,5 +110,9 @@ def test_a_deep_chain_is_freed_without_recursion():
 
 def test_anomaly_in_a_deep_graph_names_the_line():
     x = leaf(0.0)
-    with ac.anomaly_mode(), np.errstate(divide="ignore"), pytest.raises(NonFiniteError, match="sqrt .backward."):
+    with (
+        ac.anomaly_mode(),
+        np.errstate(divide="ignore"),
+        pytest.raises(NonFiniteError, match=r"^sqrt \(backward\): gradients must be finite"),
+    ):
         np.sqrt(x).sum().backward()

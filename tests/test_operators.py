@@ -87,7 +87,7 @@ def test_bad_operands(op, bad):
         assert t.grad is None and t.is_leaf
 
 
-# -- values where a formula breaks or a convention decides ---------------------------------------------------------------
+# -- values where a formula breaks or a convention decides -----------------------------------------
 
 
 def gradient(f, *arrays):

@@ -9,9 +9,12 @@ from autograd_core import random
 from autograd_core.errors import ArgumentError
 
 DRAWS = {
-    "normal": lambda: random.normal(1.0, 2.0, (3, 2)), "uniform": lambda: random.uniform(-1.0, 1.0, 5),
-    "bernoulli": lambda: random.bernoulli(0.3, (4,)), "integers": lambda: random.integers(0, 10, 5), "permutation": lambda: random.permutation(10),
-}  # fmt: skip
+    "normal": lambda: random.normal(1.0, 2.0, (3, 2)),
+    "uniform": lambda: random.uniform(-1.0, 1.0, 5),
+    "bernoulli": lambda: random.bernoulli(0.3, (4,)),
+    "integers": lambda: random.integers(0, 10, 5),
+    "permutation": lambda: random.permutation(10),
+}
 
 
 @pytest.fixture(autouse=True)

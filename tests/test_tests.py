@@ -1,11 +1,13 @@
-"""The tests tested: a rule that is off by 0.1 %, or breaks a law of rules, must be rejected by the checks of `registry_cases`."""
+"""The tests tested: a rule that is off by 0.1 %, or breaks a law of rules, must be rejected by `registry_cases`."""
+
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 import autograd_core as ac
 import registry_cases as rc
-from autograd_core.operator import Array, Operator, Sample, op
+from autograd_core.operator import Array, Operator, Sample, op, rule_parameters
 from registry_cases import DIFFERENTIABLE, operators
 
 # The most telling case of each operator: the first with several elements.
@@ -21,6 +23,27 @@ RULES = [
     for name, case in TELLING.items()
     for operand in (case.op.rules or [case.op.variadic or case.op.parameters[0]])
 ]
+
+
+@contextmanager
+def mutated(op, operand, change):
+    """The operator with `change(answer, g)` applied to one operand's rule; everything is put back afterwards."""
+    rules, joint = dict(op.rules), op.joint
+    original = joint if joint is not None else rules[operand]
+    names = ", ".join(rule_parameters(original))
+
+    def answer(result, g):
+        return [change(h, g) for h in result] if joint is not None else change(result, g)
+
+    wrong = eval(f"lambda {names}: answer(original({names}), g)", {"answer": answer, "original": original})
+    try:
+        op.vjp(wrong) if joint is not None else op.vjp(**{operand: wrong})
+        yield
+    finally:
+        op.rules, op.joint = rules, joint
+        op._plans.clear()
+        op.binary_plans = ()
+        op._fast = None
 
 
 def off(h, g):
@@ -46,7 +69,7 @@ def test_every_differentiable_operator_is_here():
 @pytest.mark.parametrize("name, operand", RULES)
 def test_a_rule_off_by_a_thousandth_is_rejected(name, operand):
     case = case_for(name, operand)
-    with rc.mutated(case.op, operand, off), pytest.raises(AssertionError, match="expected"):
+    with mutated(case.op, operand, off), pytest.raises(AssertionError, match="expected"):
         rc.check_vjp(case)
     rc.check_vjp(case)  # and put back it is right
 
@@ -54,7 +77,7 @@ def test_a_rule_off_by_a_thousandth_is_rejected(name, operand):
 @pytest.mark.parametrize("name, operand", [(n, o) for n, o in RULES if operators[n].linear is None])
 def test_the_jvp_check_rejects_it_too(name, operand):
     case = case_for(name, operand)
-    with rc.mutated(case.op, operand, off), pytest.raises(AssertionError):
+    with mutated(case.op, operand, off), pytest.raises(AssertionError):
         rc.check_jvp(case)
 
 
@@ -67,7 +90,7 @@ def test_a_second_derivative_off_by_a_thousandth_is_rejected(name):
     def constant(h, g):  # the rule's value, and a derivative 0.1 % off
         return h + (h - ac.stop_gradient(h)) * 0.001
 
-    with rc.mutated(case.op, operand, constant), pytest.raises(AssertionError, match="second order"):
+    with mutated(case.op, operand, constant), pytest.raises(AssertionError, match="second order"):
         rc.check_vjp(case)
         rc.check_second(case)
 
@@ -78,7 +101,7 @@ def test_a_second_derivative_off_by_a_thousandth_is_rejected(name):
 def test_a_leak_of_float64_is_rejected(name):
     case = case_for(name, next(iter(operators[name].rules or {"arrays": None})))
     operand = next(iter(case.op.rules or {"": None}))
-    with rc.mutated(case.op, operand, lambda h, g: h * np.float64(1.0)), pytest.raises(AssertionError, match="float64"):
+    with mutated(case.op, operand, lambda h, g: h * np.float64(1.0)), pytest.raises(AssertionError, match="float64"):
         rc.check_float32(case)
 
 
@@ -91,7 +114,7 @@ def scaled_in_place(h, g):
 @pytest.mark.parametrize("name", ["exp", "sum", "reshape", "matmul"])
 def test_a_rule_that_writes_into_its_cotangent_is_rejected(name):
     case = case_for(name, next(iter(operators[name].rules)))
-    with rc.mutated(case.op, next(iter(case.op.rules)), scaled_in_place), pytest.raises(ValueError, match="read-only"):
+    with mutated(case.op, next(iter(case.op.rules)), scaled_in_place), pytest.raises(ValueError, match="read-only"):
         rc.check_vjp(case)
 
 

@@ -99,7 +99,7 @@ def test_results_of_a_pullback_are_the_callers_own():
     a, b = pull(v)
     a[:] = 9
     np.testing.assert_array_equal(b, 1)
-    value, tangent = ac.jvp(lambda x: x.reshape(3, 1), (X,), (v,))
+    _, tangent = ac.jvp(lambda x: x.reshape(3, 1), (X,), (v,))
     tangent[:] = 5
     np.testing.assert_array_equal(v, 1)
 
@@ -150,7 +150,7 @@ def test_hvp():
     same(b, 2 * A.sum(0))
 
 
-# -- nesting ------------------------------------------------------------------------------------------------------------
+# -- nesting ---------------------------------------------------------------------------------------
 
 
 def test_derivatives_of_derivatives():
@@ -168,14 +168,20 @@ def test_forward_and_reverse_nest_in_every_order():
         return lambda x: ac.jvp(f, (x,), (np.ones(()),))[1]
 
     expected = -np.sin(0.7)
-    for second in (lambda f: push(push(f)), lambda f: ac.grad(push(f)), lambda f: push(ac.grad(f)), lambda f: ac.grad(ac.grad(f)),
-                   lambda f: ac.jacobian(ac.jacobian(f)), lambda f: ac.hessian(f)):  # fmt: skip
+    for second in (
+        lambda f: push(push(f)),
+        lambda f: ac.grad(push(f)),
+        lambda f: push(ac.grad(f)),
+        lambda f: ac.grad(ac.grad(f)),
+        lambda f: ac.jacobian(ac.jacobian(f)),
+        lambda f: ac.hessian(f),
+    ):
         same(second(np.sin)(0.7), expected)
     same(push(push(push(np.exp)))(0.7), np.exp(0.7))
 
 
 def test_perturbations_are_not_confused():
-    """d/dx [x * d/dy (x + y)] = 1; an engine that confuses the two perturbations gives 2 (Siskind and Pearlmutter 2005)."""
+    """d/dx [x * d/dy (x + y)] = 1; with the two perturbations confused it is 2 (Siskind and Pearlmutter 2005)."""
 
     def push(f, x):
         return ac.jvp(f, (x,), (1.0,))[1]
@@ -233,13 +239,21 @@ def test_hessian_of_a_function_with_every_kind_of_operator():
     same(ac.hessian(f)(x), ac.jacobian(ac.jacobian(f))(x), rtol=1e-10)
 
 
-# -- tensors for tensors; .grad is never touched -------------------------------------------------------------------------
+# -- tensors for tensors; .grad is never touched ---------------------------------------------------
 
 
 def test_tensors_for_tensors():
     x = Tensor(X)
-    for out in (ac.grad(quadratic)(x), ac.jacobian(vector)(x), ac.hessian(cubic)(x), ac.jvp(vector, (x,), (x,))[1], *ac.hvp(cubic, (x,), (x,)),
-                ac.vjp(vector, x)[0], ac.vjp(vector, x)[1](X)[0], *ac.value_and_grad(quadratic)(x)):  # fmt: skip
+    for out in (
+        ac.grad(quadratic)(x),
+        ac.jacobian(vector)(x),
+        ac.hessian(cubic)(x),
+        ac.jvp(vector, (x,), (x,))[1],
+        *ac.hvp(cubic, (x,), (x,)),
+        ac.vjp(vector, x)[0],
+        ac.vjp(vector, x)[1](X)[0],
+        *ac.value_and_grad(quadratic)(x),
+    ):
         assert type(out) is Tensor
     same(ac.grad(quadratic)(x).data, (A + A.T) @ X)
 
@@ -285,8 +299,15 @@ def test_backward_inside_a_function_that_is_differentiated():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtypes_are_kept(dtype):
     x = X.astype(dtype)
-    for out in (*ac.value_and_grad(quadratic32)(x), ac.jacobian(vector)(x), ac.hessian(cubic)(x), *ac.hvp(cubic, (x,), (x,)),
-                *ac.jvp(vector, (x,), (x,)), ac.vjp(vector, x)[1](X)[0], ac.grad(ac.grad(lambda s: s**3))(dtype(2))):  # fmt: skip
+    for out in (
+        *ac.value_and_grad(quadratic32)(x),
+        ac.jacobian(vector)(x),
+        ac.hessian(cubic)(x),
+        *ac.hvp(cubic, (x,), (x,)),
+        *ac.jvp(vector, (x,), (x,)),
+        ac.vjp(vector, x)[1](X)[0],
+        ac.grad(ac.grad(lambda s: s**3))(dtype(2)),
+    ):
         assert out.dtype == dtype
 
 
@@ -295,17 +316,49 @@ def quadratic32(x):
 
 
 ERRORS = {
-    "grad of a vector": (lambda: ac.grad(vector)(X), GraphError, r"grad: the function must return a 0-d value, got shape \(3,\); reduce it"),
-    "value_and_grad of a vector": (lambda: ac.value_and_grad(vector)(X), GraphError, "value_and_grad: the function must return a 0-d"),
-    "integers": (lambda: ac.grad(np.sum)(np.arange(3)), DTypeError, "grad: an argument to differentiate must be floating, got argument 0 of dtype int64"),
-    "argnums": (lambda: ac.grad(np.sum, argnums=2)(X), ArgumentError, "grad: argnums must name positional arguments, got 2 for a call with 1"),
-    "argnums of jacobian": (lambda: ac.jacobian(np.sum, argnums=(0, -2))(X), ArgumentError, "jacobian: argnums must name"),
-    "cotangent": (lambda: ac.vjp(vector, X)[1](A), ShapeError, r"vjp: a cotangent must have the output's shape \(3,\), got \(3, 3\)"),
-    "tangent": (lambda: ac.jvp(vector, (X,), (A,)), ShapeError, r"jvp: a tangent must have its primal's shape \(3,\), got \(3, 3\) for argument 0"),
-    "number of tangents": (lambda: ac.jvp(vector, (X,), ()), ShapeError, "jvp: there must be a tangent for each primal, got 1 and 0"),
+    "grad of a vector": (
+        lambda: ac.grad(vector)(X),
+        GraphError,
+        r"grad: the function must return a 0-d value, got shape \(3,\); reduce it",
+    ),
+    "value_and_grad of a vector": (
+        lambda: ac.value_and_grad(vector)(X),
+        GraphError,
+        "value_and_grad: the function must return a 0-d",
+    ),
+    "integers": (
+        lambda: ac.grad(np.sum)(np.arange(3)),
+        DTypeError,
+        "grad: an argument to differentiate must be floating, got argument 0 of dtype int64",
+    ),
+    "argnums": (
+        lambda: ac.grad(np.sum, argnums=2)(X),
+        ArgumentError,
+        "grad: argnums must name positional arguments, got 2 for a call with 1",
+    ),
+    "argnums of jacobian": (
+        lambda: ac.jacobian(np.sum, argnums=(0, -2))(X),
+        ArgumentError,
+        "jacobian: argnums must name",
+    ),
+    "cotangent": (
+        lambda: ac.vjp(vector, X)[1](A),
+        ShapeError,
+        r"vjp: a cotangent must have the output's shape \(3,\), got \(3, 3\)",
+    ),
+    "tangent": (
+        lambda: ac.jvp(vector, (X,), (A,)),
+        ShapeError,
+        r"jvp: a tangent must have its primal's shape \(3,\), got \(3, 3\) for argument 0",
+    ),
+    "number of tangents": (
+        lambda: ac.jvp(vector, (X,), ()),
+        ShapeError,
+        "jvp: there must be a tangent for each primal, got 1 and 0",
+    ),
     "tangent of hvp": (lambda: ac.hvp(cubic, (X,), (A,)), ShapeError, "must have its primal's shape"),
     "no number": (lambda: ac.grad(lambda x: "x")(X), DTypeError, "must be numeric"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ERRORS)

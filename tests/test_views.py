@@ -86,9 +86,14 @@ def test_writes_of_constants_cut_the_gradient():
 
 
 INDICES = {
-    "int": 1, "slice": slice(None, None, 2), "list": [0, 3], "array": np.array([3, 1]), "mask": np.array([True, False, True, False]),
-    "ellipsis": ..., "tensor": Tensor([0, 2]),
-}  # fmt: skip
+    "int": 1,
+    "slice": slice(None, None, 2),
+    "list": [0, 3],
+    "array": np.array([3, 1]),
+    "mask": np.array([True, False, True, False]),
+    "ellipsis": ...,
+    "tensor": Tensor([0, 2]),
+}
 
 
 @pytest.mark.parametrize("name", INDICES)
@@ -252,7 +257,7 @@ def test_the_message_names_the_line_in_anomaly_mode():
             out.backward()
 
 
-# -- leaves --------------------------------------------------------------------------------------------------------------
+# -- leaves ----------------------------------------------------------------------------------------
 
 LEAF_WRITES = {
     "+=": (

@@ -1,7 +1,7 @@
 """Pictures of the computation graph.
 
 `draw` reads the Node graph (`reading`), puts it into words (`tensor_level`, `labels`, `values`) as
-a `Picture` of plain text, writes that as DOT (`dot`, `style`, `escape`), and hands it over as a
+a `Picture` of plain text, writes that as DOT (`dot`, `columns`, `style`, `escape`), and hands it over as a
 `Drawing`, which Graphviz lays out on demand (`rendering`).
 """
 
@@ -51,6 +51,7 @@ def draw(
         ArgumentError: `t` is not a Tensor or a non-empty sequence of them, or `rankdir` is unknown.
         LevelError: the level is not available.
     """
+    from autograd_core.drawing.columns import arrange
     from autograd_core.drawing.dot import write
     from autograd_core.drawing.tensor_level import tensor_level
 
@@ -62,7 +63,8 @@ def draw(
     if rankdir not in _DIRECTIONS:
         raise ArgumentError(f"draw: rankdir must be one of {_listed(_DIRECTIONS)}, got {rankdir!r}. {where('draw')}")
     picture = tensor_level(_tensors(t), values=values, grads=grads)
-    return Drawing(write(picture, rankdir), len(picture.vertices))
+    columns = arrange(picture)
+    return Drawing(write(picture, columns, rankdir), len(picture.vertices), columns.span)
 
 
 def _tensors(t: Any) -> Sequence[Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_core.drawing import escape, style
+from autograd_core.drawing.columns import Columns
 from autograd_core.drawing.labels import shorten
 from autograd_core.drawing.picture import LineStyle, Picture, Vertex
 
 _NBSP = "\u00a0"
 _NUMBERS = ("value", "grad")
-_FARTHEST = 3  # columns; a longer edge costs more layout time than it gives order
+_CROWDED = 1000  # columns that edges span in all, above which the layout is cut short
 _LONGEST_NAME = 48
 _LONGEST_TOOLTIP = 400
 
@@ -20,11 +21,12 @@ _DIFFERENCES = {
 }
 
 
-def write(picture: Picture, rankdir: str) -> str:
+def write(picture: Picture, columns: Columns, rankdir: str) -> str:
     """The DOT text of `picture`, the same bytes for the same picture.
 
     Args:
         picture: what to draw.
+        columns: how far its edges reach.
         rankdir: direction of the computation, "LR", "TB", "RL" or "BT".
 
     Raises:
@@ -45,6 +47,8 @@ def write(picture: Picture, rankdir: str) -> str:
             "labelloc": "b",
             "labeljust": "l",
             "label": f"<{_legend(picture)}>",
+            # Graphviz would go on straightening long edges for minutes.
+            "nslimit": "1" if columns.span > _CROWDED else None,
         },
         # What operations have is the default, which halves the text of a large graph.
         node_attr=_DEFAULTS | {"fontname": style.SANS, "fontcolor": style.INK, "fontsize": "12"},
@@ -63,9 +67,8 @@ def write(picture: Picture, rankdir: str) -> str:
     for vertex in picture.vertices:
         modules.add(vertex.path, _vertex(vertex))
     root.body.extend(modules.write())
-    steps = _steps(picture)
     operations = {vertex.key for vertex in picture.vertices if vertex.symbol}
-    for edge, step in zip(picture.edges, steps, strict=True):
+    for edge, step in zip(picture.edges, columns.steps, strict=True):
         attributes = {} if edge.tail in operations else {"weight": "1"}
         if step > 1:
             attributes["minlen"] = str(step)
@@ -75,28 +78,6 @@ def write(picture: Picture, rankdir: str) -> str:
             attributes["tooltip"] = _tooltip([edge.tooltip])
         root.body.append(f"\t{edge.tail} -> {edge.head}{_listed(attributes)}\n")
     return str(root.source)
-
-
-def _steps(picture: Picture) -> list[int]:
-    """How many columns each edge spans at least.
-
-    An edge into a module spans what the module needs to the left of its head (a weight and its
-    transpose, say). So modules that follow each other stand in a row and do not overlap, and an
-    input stands before the module that reads it, not above.
-    """
-    path = {vertex.key: vertex.path for vertex in picture.vertices}
-    depth: dict[str, int] = {}
-    for edge in picture.edges:  # in the order of recording, so a tail is final before its head
-        inside = depth.get(edge.tail, 0) + 1 if path[edge.tail] == path[edge.head] else 0
-        depth[edge.head] = max(depth.get(edge.head, 0), inside)
-    return [
-        1 if _is_inside(path[edge.tail], path[edge.head]) else 1 + min(depth[edge.head], _FARTHEST)
-        for edge in picture.edges
-    ]
-
-
-def _is_inside(path: tuple[str, ...], module: tuple[str, ...]) -> bool:
-    return path[: len(module)] == module
 
 
 class _Modules:
@@ -188,7 +169,9 @@ def _small(kind: LineStyle, lines: list[str]) -> Iterator[str]:
     if kind in _NUMBERS:
         # Rows of numbers stand below each other, and Graphviz would drop leading spaces.
         rows = [(kind if i == 0 else " " * len(kind)) + " " + row for i, row in enumerate(lines)]
-        face, lines = f' face="{style.MONO}"', [row.replace(" ", _NBSP) for row in rows]
+        width = max(map(len, rows))
+        lines = [row.ljust(width).replace(" ", _NBSP) for row in rows]
+        face = f' face="{style.MONO}"'
     else:
         face = ""
     for line in lines:

@@ -21,13 +21,15 @@ class Drawing:
     Args:
         source: the DOT text.
         size: its number of vertices.
+        span: the columns that its edges cross, about.
     """
 
-    __slots__ = ("_size", "_svg", "source")
+    __slots__ = ("_size", "_span", "_svg", "source")
 
-    def __init__(self, source: str, size: int) -> None:
+    def __init__(self, source: str, size: int, span: int = 0) -> None:
         self.source = source
         self._size = size
+        self._span = span
         self._svg: str | None = None
 
     @property
@@ -35,10 +37,10 @@ class Drawing:
         """The picture as an `<svg>` element, laid out at first use.
 
         Raises:
-            RenderError: there are too many vertices for a layout, or no renderer is installed.
+            RenderError: the graph is too large for a layout, or no renderer is installed.
         """
         if self._svg is None:
-            self._svg = render(self.source, "svg", self._size).decode()
+            self._svg = render(self.source, "svg", self._size, self._span).decode()
         return self._svg
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -55,7 +57,7 @@ class Drawing:
 
         Raises:
             ArgumentError: another suffix, or a folder that does not exist.
-            RenderError: there are too many vertices for a layout, or no renderer is installed.
+            RenderError: the graph is too large for a layout, or no renderer is installed.
         """
         target = Path(path)
         suffix = target.suffix.lower()
@@ -76,7 +78,7 @@ class Drawing:
             return self.source.encode()
         if suffix == ".svg":
             return b'<?xml version="1.0" encoding="UTF-8"?>\n' + self.svg.encode()
-        return render(self.source, _IMAGES[suffix], self._size)
+        return render(self.source, _IMAGES[suffix], self._size, self._span)
 
     def _repr_svg_(self) -> str:
         return self.svg

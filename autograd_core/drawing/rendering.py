@@ -15,8 +15,14 @@ from autograd_core.errors import where
 
 Format: TypeAlias = Literal["svg", "png", "pdf"]
 
-LARGEST = 2000
+LARGEST = 2_000
 """The number of vertices up to which a layout is tried; its time grows faster than the graph."""
+
+FARTHEST = 10_000
+"""The number of columns, summed over the edges, up to which a layout is tried.
+
+A chain of n steps that all read one weight has n^2 / 2: it can be slow while it is small.
+"""
 
 # Graphviz has global state, and pygraphviz's calls are several per picture.
 _LOCK = threading.Lock()
@@ -30,23 +36,25 @@ _MAGIC: dict[Format, re.Pattern[bytes]] = {
 _INSTALL = "`pip install 'pygraphviz>=2.0'`"
 
 
-def render(source: str, form: Format, size: int) -> bytes:
+def render(source: str, form: Format, size: int, span: int) -> bytes:
     """Lay out and draw a DOT text.
 
     Args:
         source: the DOT text.
         form: "svg", "png" or "pdf".
         size: its number of vertices.
+        span: the columns that its edges cross in all.
 
     Returns:
         The image file's content; an SVG begins at its `<svg` element.
 
     Raises:
-        RenderError: there are too many vertices, no renderer is installed, or Graphviz failed.
+        RenderError: the graph is too large, no renderer is installed, or Graphviz failed.
     """
-    if size > LARGEST:
+    if size > LARGEST or span > FARTHEST:
         raise RenderError(
-            f"draw: a layout takes at most {LARGEST:,} vertices, this picture has {size:,}; "
+            f"draw: a layout takes at most {LARGEST:,} vertices and edges across {FARTHEST:,} "
+            f"columns in all, this picture has {size:,} and {span:,}; "
             'save the DOT text with .save("graph.dot") for a viewer of large graphs, or draw '
             "less (fewer layers or time steps, or an intermediate tensor). "
             f"{where('draw')}"

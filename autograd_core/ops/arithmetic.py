@@ -286,9 +286,18 @@ def remainder(a: Any, b: Any) -> Any:
 remainder.vjp(a=lambda g: g, b=lambda g, a, b: -g * np.floor(a / b))
 
 
-@op("elementwise", numpy=np.floor_divide, symbol="//", latex=r"\left\lfloor {a} / {b} \right\rfloor", derivative={"a": "0", "b": "0"},
-    samples=[Sample(Array(4, low=2.1, high=2.9), Array(4, low=0.71, high=0.99)), Sample(Array(3, low=2.1, high=2.9), 1.0)],
-    bad=_BAD)  # fmt: skip
+@op(
+    "elementwise",
+    numpy=np.floor_divide,
+    symbol="//",
+    latex=r"\left\lfloor {a} / {b} \right\rfloor",
+    derivative={"a": "0", "b": "0"},
+    samples=[
+        Sample(Array(4, low=2.1, high=2.9), Array(4, low=0.71, high=0.99)),
+        Sample(Array(3, low=2.1, high=2.9), 1.0),
+    ],
+    bad=_BAD,
+)
 def floor_divide(a: Any, b: Any) -> Any:
     """Floor of the quotient, as a float. Its gradient is zero."""
     return np.floor_divide(a, b)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, where
 from ..operator import Array, Bad, Sample, op, registry
 from ..unbroadcast import sum_to
 
@@ -222,7 +222,8 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
     """
     if not isinstance(subscripts, str):
         raise ShapeError(
-            "einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the string"
+            "einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the string. "
+            + where("einsum")
         )
     return _einsum(operands, subscripts=subscripts.replace(" ", ""))
 
@@ -253,8 +254,8 @@ def _einsum_rule(g: Any, operands: Any, operands_shapes: Any, subscripts: str) -
         size = dict(zip(term, shape, strict=True))
         seen = set(out).union(*(t for t, _ in others))
         unique = "".join(dict.fromkeys(term))
-        # A label that only this operand has was summed: its axis has length one, which stands for its broadcast. So
-        # has one along which this operand was broadcast; it is summed.
+        # A label that only this operand has was summed: its axis has length one, which stands for its broadcast. So has
+        # one along which this operand was broadcast; it is summed.
         labels = "".join(c for c in unique if c in seen and size[c] != 1)
         part = np.einsum(",".join([out, *(t for t, _ in others)]) + "->" + labels, g, *(x for _, x in others))
         # Its own axes, of length one also where all others were broadcast along this operand's.

@@ -133,7 +133,7 @@ clip.vjp(a=lambda g, a, a_min, a_max, min, max: g * _inside(a, a_min, a_max, min
 
 
 @registry.function(np.clip)
-def limited(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+def limited(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """`clip`; limits that are in the graph get gradients too, and then a tie with a limit shares equally."""
     low, high = _limits(a_min, a_max, min, max)
     if getattr(low, "requires_grad", False) or getattr(high, "requires_grad", False):

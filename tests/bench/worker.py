@@ -32,6 +32,7 @@ except ImportError:  # Windows
 
 WARM_STEPS = 3
 WARM_SECONDS = 0.3
+LEAST_STEPS = 3
 
 
 def resident() -> int:
@@ -71,8 +72,9 @@ class Server:
     def round(self, seconds: float) -> dict[str, Any]:
         if not self.one_step:
             self.warm()
-        repeat = max(1, round(seconds / self.one_step))
-        gc.collect()  # each round pays for its own garbage, not for what went before
+        # Never a single step, and no collection before it: whoever leaves cycles behind pays for
+        # collecting them, as in a training loop. The garbage is its own: it is alone in here.
+        repeat = max(LEAST_STEPS, round(seconds / self.one_step))
         start = perf_counter()
         for _ in range(repeat):
             self.job.step()
