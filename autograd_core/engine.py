@@ -258,11 +258,21 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
 
     def method(self: Tensor, other: Any) -> Any:
         a = self._data
+        na: Any = self._node
+        if na is None:
+            # Arithmetic on a 0-d array costs six times that on a NumPy scalar. Only leaves and constants hold one for long.
+            if type(a) is np.ndarray and a.ndim == 0:
+                a = a[()]
+            if self._leaf:
+                na = self
         if type(other) is Tensor or isinstance(other, Tensor):
             b = other._data
             nb: Any = other._node
-            if nb is None and other._leaf:
-                nb = other
+            if nb is None:
+                if type(b) is np.ndarray and b.ndim == 0:
+                    b = b[()]
+                if other._leaf:
+                    nb = other
             number = False
         elif type(other) in _NUMBERS:
             b = other
@@ -277,9 +287,6 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
         except Exception as error:
             raise failure(op, error, (other, self) if reflected else (self, other)) from error
         state = current()
-        na: Any = self._node
-        if na is None and self._leaf:
-            na = self
         if not state.record or (na is None and nb is None):
             if state.watch:
                 watch(None, op, out, state)

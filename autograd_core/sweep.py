@@ -232,7 +232,7 @@ def only_scales(node: Node, kept: tuple[Any, ...], size: int) -> bool:
 
 def expanded(g: Any, shape: tuple[int, ...]) -> Any:
     """A cotangent that stands for its broadcast, in full."""
-    if isinstance(g, np.ndarray | np.generic) and math.prod(shape) <= _SMALL:
+    if isinstance(g, np.ndarray | np.generic) and math.prod(shape) <= _SMALL:  # making a view costs more than this copy
         full = np.empty(shape, dtype=g.dtype)
         full[...] = g
         return full

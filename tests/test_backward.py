@@ -339,3 +339,18 @@ def test_a_rule_of_the_wrong_shape():
     ):
         forgetful(x, np.ones((3, 2))).sum().backward()
     assert x.grad is None
+
+
+def test_float32_from_end_to_end():
+    rng = np.random.default_rng(0)
+    w, b, x = (Tensor(rng.normal(size=s).astype(np.float32), requires_grad=True) for s in ((3, 4), (3,), (5, 4)))
+    h = np.maximum(0.1 * (x @ w.T + b) / 2, 0) ** 2 + 1
+    h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-5)
+    loss = -(h * 2.0 - ac.logsumexp(h, axis=1, keepdims=True)).mean() + 1e-3 * np.sum(w**2)
+    loss.backward(create_graph=True)
+    assert loss.dtype == np.float32
+    gradients = [w.grad, b.grad, x.grad]
+    assert [g.dtype for g in gradients] == [np.float32] * 3
+    w.grad = b.grad = x.grad = None
+    sum(np.sum(g * g) for g in gradients).backward()
+    assert [t.grad.dtype for t in (w, b, x)] == [np.float32] * 3

@@ -15,6 +15,11 @@ def leaf(data=X):
 
 
 ERRORS = {
+    "types that NumPy refuses": (
+        lambda: leaf() % 1j,
+        DTypeError,
+        r"remainder: the operands must have types that NumPy accepts, got shapes \(2, 3\) and \(\): ufunc 'remainder'",
+    ),
     "integer leaf": (
         lambda: Tensor([1, 2], requires_grad=True),
         DTypeError,

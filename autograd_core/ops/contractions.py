@@ -222,8 +222,8 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
     """
     if not isinstance(subscripts, str):
         raise ShapeError(
-            "einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the string. "
-            + where("einsum")
+            "einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the "
+            f"string. {where('einsum')}"
         )
     return _einsum(operands, subscripts=subscripts.replace(" ", ""))
 
