@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .engine import unary
 from .errors import NoRuleError, ShapeError, where
+from .hot import unary
 from .methods import power
 from .operator import registry
 from .tensor import Tensor

@@ -1,8 +1,4 @@
-"""The forward pass: calling operators on tensors and recording them.
-
-`apply` serves every operator. `binary` and `unary` make the same for the common case without its generality: they are
-the hot path, where a recorded operation on small arrays costs about a microsecond.
-"""
+"""The forward pass: calling operators on tensors and recording them. `apply` serves every operator."""
 
 from __future__ import annotations
 
@@ -15,12 +11,11 @@ from .errors import AutogradError, DTypeError, GraphError, NonFiniteError, Shape
 from .node import Constant, Node, next_number
 from .operator import Operator
 from .tensor import Tensor, as_array, entry_of
-from .unbroadcast import Product
 
-__all__ = ["apply", "binary", "record", "result", "unary"]
+__all__ = ["apply", "record", "result"]
 
 _new = object.__new__
-_NUMBERS = (float, int)
+NUMBERS = (float, int)
 _FLOATING = "fc"
 
 
@@ -137,7 +132,7 @@ def unwrap(x: Any, by: str) -> Any:
     """The array of an operand; Python numbers stay numbers, so that they do not decide the dtype."""
     if isinstance(x, Tensor):
         return x._data
-    if x is None or type(x) in _NUMBERS or type(x) is bool or type(x) is complex:
+    if x is None or type(x) in NUMBERS or type(x) is bool or type(x) is complex:
         return x
     return as_array(x, by)
 
@@ -163,7 +158,7 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
 
 def entry(x: Any, data: Any, kept: bool) -> Any:
     """What stands for an operand that needs no gradient among a Node's parents."""
-    if type(x) in _NUMBERS or type(x) is bool or x is None:
+    if type(x) in NUMBERS or type(x) is bool or x is None:
         return x
     if isinstance(x, Tensor):
         return Constant(data.shape, data.dtype, x.name, x.storage() if kept else None)
@@ -226,7 +221,7 @@ def record_call(
     state: State,
 ) -> Node:
     """Records a call of any operator."""
-    numbers = sum(1 << i for i, x in enumerate(datas) if type(x) in _NUMBERS or type(x) is bool or x is None)
+    numbers = sum(1 << i for i, x in enumerate(datas) if type(x) in NUMBERS or type(x) is bool or x is None)
     plan = op.plan(mask, len(operands), numbers)
     parents = tuple(
         entry_of(x) if mask >> i & 1 else entry(x, datas[i], i in plan.guard) for i, x in enumerate(operands)
@@ -242,205 +237,3 @@ def pick(node: Node | None, index: int, out: Any, state: State) -> Tensor:
     if node is None:
         return result(out)
     return result(out, record(pick_op.plan(1), (node,), (), out, {"index": index}, state))
-
-
-# -- the hot path ---------------------------------------------------------------------------------------------------
-
-
-def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
-    """The Python operator method of an elementwise operator of two operands."""
-    if not op.differentiable:
-        return _comparison(op, reflected)
-
-    def plans() -> tuple[Any, ...]:
-        op.binary_plans = (None, op.plan(1), op.plan(2), op.plan(3), op.plan(1, 2, 2), op.plan(2, 2, 1))
-        return op.binary_plans
-
-    def method(self: Tensor, other: Any) -> Any:
-        a = self._data
-        na: Any = self._node
-        if na is None:
-            # Arithmetic on a 0-d array costs six times that on a NumPy scalar. Only leaves and constants hold one for long.
-            if type(a) is np.ndarray and a.ndim == 0:
-                a = a[()]
-            if self._leaf:
-                na = self
-        if type(other) is Tensor or isinstance(other, Tensor):
-            b = other._data
-            nb: Any = other._node
-            if nb is None:
-                if type(b) is np.ndarray and b.ndim == 0:
-                    b = b[()]
-                if other._leaf:
-                    nb = other
-            number = False
-        elif type(other) in _NUMBERS:
-            b = other
-            nb = None
-            number = True
-        else:
-            if not is_operand(other):
-                return NotImplemented
-            return apply(op, (other, self) if reflected else (self, other), {})
-        try:
-            out = compute(b, a) if reflected else compute(a, b)
-        except Exception as error:
-            raise failure(op, error, (other, self) if reflected else (self, other)) from error
-        state = current()
-        if not state.record or (na is None and nb is None):
-            if state.watch:
-                watch(None, op, out, state)
-            return result(out)
-        all_plans = op.binary_plans or plans()
-        if number:
-            if reflected:
-                plan = all_plans[5]
-                parents = (other, na)
-                a, b = b, a
-            else:
-                plan = all_plans[4]
-                parents = (na, other)
-        elif nb is None:
-            plan = all_plans[1]
-            parents = (na, entry(other, b, bool(plan.code & 2)))
-        elif na is None:
-            plan = all_plans[2]
-            parents = (entry(self, a, bool(plan.code & 1)), nb)
-        else:
-            plan = all_plans[3]
-            parents = (na, nb)
-        code = plan.code
-        node = _new(Node)
-        node.plan = plan
-        node.parents = parents
-        if code == 0:
-            node.kept = ()
-        elif code == 3:
-            node.kept = (a, b)
-        elif code == 1:
-            node.kept = (a,)
-        elif code == 2:
-            node.kept = (b,)
-        else:
-            node.kept = tuple([x for bit, x in ((1, a), (2, b), (4, out)) if code & bit])
-        node.number = next_number()
-        node.shape = out.shape
-        node.dtype = out.dtype
-        node.statics = None
-        node.scope = state.scope
-        node.version = None
-        node.extra = None
-        if state.watch:
-            watch(node, op, out, state)
-        t = _new(Tensor)
-        t._data = out
-        t._node = node
-        t._leaf = False
-        return t
-
-    method.__name__ = f"__{'r' if reflected else ''}{op.name}__"
-    method.__doc__ = op.__doc__
-    return method
-
-
-def _comparison(op: Operator, reflected: bool) -> Any:
-    """The method of an operator whose result is boolean: not recorded."""
-
-    def method(self: Tensor, other: Any) -> Any:
-        if not (isinstance(other, Tensor) or is_operand(other)):
-            return NotImplemented
-        return apply(op, (other, self) if reflected else (self, other), {})
-
-    method.__name__ = f"__{op.name}__"
-    method.__doc__ = op.__doc__
-    return method
-
-
-def unary(op: Operator) -> Any:
-    """A one-operand elementwise operator applied to a Tensor."""
-    compute = op.function
-    plan = op.plan(1) if op.differentiable else None
-
-    def method(self: Tensor) -> Tensor:
-        a = self._data
-        try:
-            out = compute(a)
-        except Exception as error:
-            raise failure(op, error, (self,)) from error
-        state = current()
-        na: Any = self._node
-        if na is None and self._leaf:
-            na = self
-        node = None
-        if na is not None and state.record and plan is not None:
-            code = plan.code
-            kept = () if code == 0 else (a,) if code == 1 else (out,) if code == 4 else (a, out)
-            node = record(plan, (na,), kept, out, None, state)
-        if state.watch:
-            watch(node, op, out, state)
-        return result(out, node)
-
-    method.__name__ = op.name
-    method.__doc__ = op.__doc__
-    return method
-
-
-def single(op: Operator) -> Any:
-    """An operator of one operand and static arguments, such as a reduction, applied to a Tensor."""
-    function = op.function
-    defaults = dict(op.defaults)
-    required = [n for n in op.statics if n not in defaults]
-    names = op.positional[1:]
-    aliases = op.kind in ("view", "gather")
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        statics = defaults
-        if args or kwargs:
-            statics = dict(defaults)
-            for name, value in zip(names, args, strict=False):
-                statics[name] = unwrap_static(value, op)
-            for name, value in kwargs.items():
-                statics[name] = unwrap_static(value, op)
-            if (
-                len(args) > len(names)
-                or len(statics) != len(op.statics)
-                or (args and kwargs and len(args) + len(kwargs) != len({*names[: len(args)], *kwargs}))
-            ):
-                return apply(op, (self, *args), kwargs)  # arguments at NumPy's defaults, or an error
-        elif required:
-            return apply(op, (self,), {})
-        a = self._data
-        try:
-            out = function(a, **statics)
-        except Exception as error:
-            raise failure(op, error, (self,)) from error
-        state = current()
-        na: Any = self._node
-        if na is None and self._leaf:
-            na = self
-        node = None
-        if na is not None and state.record and op.differentiable:
-            plan = op.plan(1)
-            kept = tuple([a if i == 0 else out for i in plan.keep])
-            node = record(plan, (na,), kept, out, statics, state)
-        if state.watch:
-            watch(node, op, out, state)
-        t = result(out, node)
-        if aliases and type(out) is np.ndarray and out.base is not None:
-            from .views import register_view
-
-            register_view(self, t, op, statics, a)
-        return t
-
-    method.__name__ = op.name
-    method.__doc__ = op.__doc__
-    return method
-
-
-def is_operand(x: Any) -> bool:
-    """Whether an operator method may take `x`: arrays, numbers and nested lists, not strings or unknown objects."""
-    if isinstance(x, Product):
-        return False
-    return isinstance(x, int | float | complex | np.generic | list | tuple) or (
-        hasattr(type(x), "__array_ufunc__") and type(x).__array_ufunc__ is not None
-    )

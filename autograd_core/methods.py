@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import binary, is_operand, single, unary
+from .hot import binary, is_operand, single, unary
 from .operator import registry
 from .ops import contractions, indexing, piecewise, shape
 from .ops import reductions as r

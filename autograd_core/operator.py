@@ -242,7 +242,8 @@ class Operator:
 
     def _quickest(self) -> Any:
         """The leanest way to call this operator; `engine.apply` serves all."""
-        from .engine import apply, binary, single, unary
+        from .engine import apply
+        from .hot import binary, single, unary
         from .tensor import Tensor
 
         simple = not self.variadic and not self.multiple
