@@ -19,6 +19,7 @@ from .unbroadcast import Product
 __all__ = ["binary", "is_operand", "single", "unary"]
 
 _new = object.__new__
+_ndarray = np.ndarray
 
 
 def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
@@ -35,7 +36,7 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
         na: Any = self._node
         if na is None:
             # Arithmetic on a 0-d array costs six times that on a NumPy scalar; only leaves and constants hold one.
-            if type(a) is np.ndarray and a.ndim == 0:
+            if type(a) is _ndarray and a.ndim == 0:
                 a = a[()]
             if self._leaf:
                 na = self
@@ -43,7 +44,7 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
             b = other._data
             nb: Any = other._node
             if nb is None:
-                if type(b) is np.ndarray and b.ndim == 0:
+                if type(b) is _ndarray and b.ndim == 0:
                     b = b[()]
                 if other._leaf:
                     nb = other

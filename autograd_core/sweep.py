@@ -140,6 +140,7 @@ def sweep(
                     other = kept[sources]
                     if type(g) is Product or (
                         elementwise
+                        and len(shape) > 1  # in one axis nothing is smaller
                         and type(g) is np.ndarray
                         and g.nbytes >= _LARGE_BYTES
                         and type(other) is np.ndarray
