@@ -155,13 +155,13 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     from .engine import unwrap_static
     from .tensor import as_array
 
-    check_writable(self, "[ ] =")
+    check_writable(self, "t[i] = v")
     value = value if isinstance(value, Tensor) else Tensor(as_array(value))
     if value.dtype != self.dtype and value.dtype.kind in "iub" and self.dtype.kind == "f":
         value = Tensor(value.data.astype(self.dtype))
     if not value.requires_grad and value.dtype.kind == "f" and self.dtype.kind == "f":
         value = Tensor(value.data.astype(self.dtype, copy=False))
-    assign(self, value, "[ ] =", unwrap_static(index) if not isinstance(index, list) else np.asarray(index))
+    assign(self, value, "t[i] = v", unwrap_static(index) if not isinstance(index, list) else np.asarray(index))
 
 
 def _takes(other: Any) -> bool:

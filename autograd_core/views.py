@@ -41,7 +41,7 @@ def in_place(name: str, op: Any) -> Any:
     """The in-place Python operator method of an elementwise operator, such as `+=`."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        check_writable(self, name, other)
+        check_writable(self, name)
         source = self
         state = current()
         if state.record and self._node is not None:
@@ -52,7 +52,7 @@ def in_place(name: str, op: Any) -> Any:
         if value.shape != self.shape:
             raise ShapeError(
                 f"{name}: the result must have the tensor's own shape {self.shape}, got {value.shape}; write t = t "
-                f"{name[0]} x instead. {where(name)}"
+                f"{name[:-1]} x instead. {where(name)}"
             )
         assign(self, value, name)
         return self
@@ -61,14 +61,15 @@ def in_place(name: str, op: Any) -> Any:
     return method
 
 
-def check_writable(t: Tensor, name: str, value: Any = None) -> None:
+def check_writable(t: Tensor, name: str) -> None:
     """Refuses in-place writes to a leaf that requires a gradient while recording."""
     if current().record:
         owner = t._view[0] if t._view else t
         if t._leaf or owner._leaf:
+            instead = f"t = t {name[:-1]} x" if name.endswith("=") else "t = np.where(mask, v, t)"
             raise LeafError(
                 f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one of "
-                f"shape {t.shape}; wrap the update in no_grad(), or write t = t {name[0]} x. {where(name)}"
+                f"shape {t.shape}; wrap the update in no_grad(), or write {instead}. {where(name)}"
             )
 
 

@@ -159,15 +159,15 @@ def test_a_buffer_of_constants_that_tensors_are_written_into():
 # -- the version check -----------------------------------------------------------------------------------------------
 
 WRITES = {
-    "index": (lambda y: y.__setitem__(0, 9.0), r"\[ \] ="),
+    "index": (lambda y: y.__setitem__(0, 9.0), r"t\[i\] = v"),
     "+=": (lambda y: y.__iadd__(1.0), r"\+="),
     "data": (lambda y: setattr(y, "data", np.zeros(4)), r"\.data = \.\.\."),
     "touch": (lambda y: y._touch("Adam.step"), "Adam.step"),
-    "view": (lambda y: y[1:].__setitem__(0, 9.0), r"\[ \] ="),
+    "view": (lambda y: y[1:].__setitem__(0, 9.0), r"t\[i\] = v"),
     "reshaped view": (lambda y: y.reshape(2, 2).__imul__(2.0), r"\*="),
-    "detached": (lambda y: y.detach().__setitem__(0, 9.0), r"\[ \] ="),
+    "detached": (lambda y: y.detach().__setitem__(0, 9.0), r"t\[i\] = v"),
     "detached view": (lambda y: y[1:].detach().__iadd__(9.0), r"\+="),
-    "under no_grad": (lambda y: ac.no_grad()(lambda: y.__setitem__(0, 9.0))(), r"\[ \] ="),
+    "under no_grad": (lambda y: ac.no_grad()(lambda: y.__setitem__(0, 9.0))(), r"t\[i\] = v"),
 }
 KEEPERS = {
     "operand": (lambda y: np.log(y), "operand 'a' of log"),
@@ -264,8 +264,9 @@ LEAF_WRITES = {
         lambda x: x.__iadd__(1.0),
         r"\+=: a leaf that requires a gradient must not be changed in place.*write t = t \+ x",
     ),
-    "index": (lambda x: x.__setitem__(0, 1.0), r"\[ \] =: a leaf that requires a gradient"),
-    "view": (lambda x: x[1:].__setitem__(0, 1.0), r"\[ \] =: a leaf"),
+    "**=": (lambda x: x.__ipow__(3.0), r"\*\*=: a leaf that requires a gradient.*write t = t \*\* x"),
+    "index": (lambda x: x.__setitem__(0, 9.0), r"t\[i\] = v: a leaf that requires a gradient.*np\.where\(mask, v, t\)"),
+    "view": (lambda x: x[1:].__setitem__(0, 1.0), r"t\[i\] = v: a leaf"),
     "view, in place": (lambda x: x.reshape(2, 2).__imul__(2.0), r"\*=: a leaf"),
 }
 
@@ -295,7 +296,7 @@ ERRORS = {
     "complex into float": (
         lambda y: y.__setitem__(0, 1j),
         DTypeError,
-        r"\[ \] =: the value must fit the tensor's dtype float64, got complex128",
+        r"t\[i\] = v: the value must fit the tensor's dtype float64, got complex128",
     ),
     "float into integer": (
         lambda y: Tensor([1, 2]).__iadd__(0.5),
