@@ -184,8 +184,11 @@ def sweep(
                     key = id(parent)
                     if key in sums:
                         old = sums[key]
-                        sums[key] = None
-                        sums[key] = accumulate(old, h)
+                        if type(old) is np.ndarray and old.size <= _SMALL:
+                            sums[key] = old + h
+                        else:
+                            sums[key] = None  # so that accumulate can tell who holds the array
+                            sums[key] = accumulate(old, h)
                         del old
                     else:
                         sums[key] = h.formed() if type(h) is Product else h
