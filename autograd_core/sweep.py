@@ -1,8 +1,6 @@
 """The backward sweep: iterative, over the Nodes in reverse order of recording.
 
-A cotangent may be smaller than its Node's output: it stands for its broadcast. A large cotangent that a rule multiplies
-with a small array (batch norm's scale) stays an unformed `Product` until something needs it whole, so that a chain of
-such scalings costs one pass over memory.
+A cotangent may be smaller than its Node's output: it stands for its broadcast.
 """
 
 from __future__ import annotations
@@ -26,8 +24,6 @@ __all__ = ["as_tensors", "fetch", "joint_slots", "shape_of", "sweep"]
 
 _SMALL = 4096  # elements
 _IN_PLACE_BYTES = 32768  # below this an allocation costs less than asking who holds the array
-_LARGE_BYTES = 1 << 20  # from here on a pass over memory costs more than keeping a product unformed
-_MUCH_SMALLER = 8  # a factor is small if it has at most this fraction of the elements
 
 
 def sweep(
@@ -85,7 +81,7 @@ def sweep(
             if node.extra is not None:
                 g = attend(node, g, create, retained)
             if targets is not None and id(node) in targets:
-                sums[id(node)] = g.formed() if type(g) is Product else g
+                sums[id(node)] = g
                 owners[id(node)] = node
                 continue
             kept = node.kept
@@ -106,8 +102,6 @@ def sweep(
             dtype = node.dtype
             elementwise = plan.elementwise
             slots = plan.slots
-            if type(g) is Product and not (elementwise and only_scales(node, kept, g.factors[0].size)):
-                g = g.formed()
             if not elementwise:
                 if not plan.op.multiple and g.shape != shape:
                     g = expanded(g, shape)
@@ -137,21 +131,7 @@ def sweep(
                 elif mode == ONLY_G:
                     h = rule(g)
                 elif mode == ONE_KEPT:
-                    other = kept[sources]
-                    if type(g) is Product or (
-                        elementwise
-                        and len(shape) > 1  # in one axis nothing is smaller
-                        and type(g) is np.ndarray
-                        and g.nbytes >= _LARGE_BYTES
-                        and type(other) is np.ndarray
-                        and other.size * _MUCH_SMALLER <= g.size
-                        and plan.monomials[i] is not None
-                        and not anomaly
-                    ):
-                        h = times(g, plan.monomials[i], kept)
-                    else:
-                        h = rule(g, other)
-                    other = None
+                    h = rule(g, kept[sources])
                 else:
                     h = rule(g, *fetch(node, kept, mode, sources))
                 if wanted is not dtype and wanted != h.dtype:
@@ -191,7 +171,7 @@ def sweep(
                             sums[key] = accumulate(old, h)
                         del old
                     else:
-                        sums[key] = h.formed() if type(h) is Product else h
+                        sums[key] = h
                         owners[key] = parent
                 h = None
             g = below
@@ -212,26 +192,7 @@ def times(g: Any, monomial: tuple[tuple[int, ...], tuple[int, ...], float], kept
     """A monomial rule's result, not formed."""
     factors, divisors, scale = monomial
     more, by = tuple([kept[j] for j in factors]), tuple([kept[j] for j in divisors])
-    if type(g) is Product:
-        return Product(g.factors + more, g.divisors + by, g.scale * scale)
     return Product((g, *more), by, scale)
-
-
-def only_scales(node: Node, kept: tuple[Any, ...], size: int) -> bool:
-    """Whether the rules of a Node sum an unformed product or scale it by small arrays."""
-    whole = False
-    for i, _, _, _ in node.plan.slots:
-        monomial = node.plan.monomials[i]
-        if monomial is None:
-            return False
-        if shape_of(node.parents[i]) == node.shape:
-            if whole:
-                return False
-            whole = True
-            for j in (*monomial[0], *monomial[1]):
-                if type(kept[j]) is not np.ndarray or kept[j].size * _MUCH_SMALLER > size:
-                    return False
-    return True
 
 
 def expanded(g: Any, shape: tuple[int, ...]) -> Any:
@@ -347,8 +308,6 @@ def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor
     assert extra is not None
     if extra.hooks is None and extra.retain is None:
         return g
-    if type(g) is Product:
-        g = g.formed()
     if g.shape != node.shape:
         g = np.broadcast_to(g, node.shape)
     for hook in list((extra.hooks or {}).values()):

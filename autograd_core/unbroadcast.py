@@ -48,25 +48,13 @@ class Product:
         return Product(self.factors, self.divisors, -self.scale)
 
     def formed(self) -> Any:
-        """The product as an array; small factors are multiplied with each other first."""
-        out, *rest = self.factors
-        divisors = self.divisors
-        scale = self.scale
-        if len(rest) + len(divisors) > 1:
-            rest.sort(key=lambda factor: factor.size)
-            small = rest[0] if rest and rest[0].size < out.size else None
-            if small is not None:
-                for factor in rest[1:]:
-                    small = small * factor
-                for divisor in divisors:
-                    small = small / divisor
-                rest, divisors = [small if scale == 1 else small * scale], ()
-                scale = 1
-        for factor in rest:
+        """The product as an array, in the order of the rule: small integer factors by themselves might overflow."""
+        out = self.factors[0]
+        for factor in self.factors[1:]:
             out = out * factor
-        for divisor in divisors:
+        for divisor in self.divisors:
             out = out / divisor
-        return out if scale == 1 else -out if scale == -1 else out * scale
+        return out if self.scale == 1 else -out if self.scale == -1 else out * self.scale
 
     # Whatever else a rule does with a cotangent, it does with the array.
 
@@ -208,7 +196,8 @@ def _recipe(
     divisors: tuple[tuple[int, ...], ...],
 ) -> _Recipe:
     varying = [_varies(full, target, s) for s in factors]
-    inner = tuple(i for i, v in enumerate(varying) if v) or (0,)
+    # The cotangent is always among them, so that integer factors are never multiplied with each other alone.
+    inner = (0, *(i for i, v in enumerate(varying) if v and i))
     outer = tuple(i for i in range(len(factors)) if i not in inner)
     divide_first = any(_varies(full, target, d) for d in divisors)
     if divide_first or len(inner) < 2 or len(full) > len(_LABELS):

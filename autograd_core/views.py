@@ -44,7 +44,8 @@ def in_place(name: str, op: Any) -> Any:
         check_writable(self, name)
         source = self
         state = current()
-        if state.record and self._node is not None:
+        needs = isinstance(other, Tensor) and other.requires_grad
+        if state.record and (self._node is not None or needs):
             from .ops.shape import identity
 
             source = identity(self)  # the rule may keep the old value, whose memory is about to be written to

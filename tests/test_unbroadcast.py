@@ -1,4 +1,4 @@
-"""Sums over broadcast axes without forming products, and large cotangents that stay unformed while only scaled."""
+"""Sums over broadcast axes without forming products, and large cotangents that are scaled on their way."""
 
 import numpy as np
 import pytest
@@ -69,3 +69,21 @@ def test_a_hook_and_a_retained_gradient_see_a_formed_array():
     assert type(seen[1]) is np.ndarray
     np.testing.assert_array_equal(seen[1][5], 2 * np.arange(300.0))
     np.testing.assert_array_equal(h.grad.data[7], 3 * np.arange(300.0))
+
+
+@pytest.mark.parametrize("rows", [3, 1000])
+def test_small_integer_factors_do_not_overflow(rows):
+    m = np.full((rows, 1), 200, np.uint8)
+    x = ac.tensor(np.ones((rows, 300), np.float32), requires_grad=True)
+    w = ac.tensor(np.ones(300, np.float32), requires_grad=True)
+    (x * m * m + w * m * m).backward(np.ones((rows, 300), np.float32))
+    assert x.grad.dtype == w.grad.dtype == np.float32
+    assert np.all(x.grad.data == 40000) and np.allclose(w.grad.data, 40000 * rows)
+
+
+def test_in_place_on_a_constant_by_a_variable():
+    w = ac.tensor(np.ones(3), requires_grad=True)
+    b = ac.tensor(np.full(3, 2.0))
+    b *= w
+    b.sum().backward()
+    np.testing.assert_array_equal(w.grad.data, [2, 2, 2])
