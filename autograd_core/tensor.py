@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .context import current
 from .errors import DTypeError, GraphError, LeafError, ShapeError, where
 from .node import Node, Storage
 
@@ -380,8 +379,3 @@ def entry_of(t: Tensor) -> Any:
     if t._node is not None:
         return t._node
     return t if t._leaf else None
-
-
-def is_recording(t: Tensor) -> bool:
-    """Whether an operation on `t` would be recorded."""
-    return current().record and t.requires_grad
