@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd_core import random
-from autograd_core.errors import ArgumentError, where
 
 from . import functional as F
+from ._checks import size
 from .module import Module, Parameter
 
 __all__ = ["Linear"]
@@ -33,14 +33,9 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = None) -> None:
-        for name, size in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(size, int | np.integer) or size < 1:
-                raise ArgumentError(
-                    f"Linear: {name} must be a positive integer, got {size!r}; "
-                    f"Linear(in_features, out_features). {where('Linear')}"
-                )
-        self.in_features = int(in_features)
-        self.out_features = int(out_features)
+        example = "Linear(in_features, out_features)"
+        self.in_features = size("Linear", "in_features", in_features, example)
+        self.out_features = size("Linear", "out_features", out_features, example)
         dtype = np.dtype(np.float32 if dtype is None else dtype)
         bound = 1 / math.sqrt(in_features)
         shape = (self.out_features, self.in_features)

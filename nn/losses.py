@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import functional as F
+from .functional.loss import check_reduction
 from .module import Module
 
 __all__ = ["CrossEntropyLoss", "MSELoss"]
@@ -14,7 +15,7 @@ class _Loss(Module):
     """Base class: holds the reduction, checked when the loss is made."""
 
     def __init__(self, reduction: F.Reduction = "mean") -> None:
-        F.check_reduction(type(self).__name__, reduction)
+        check_reduction(type(self).__name__, reduction)
         self.reduction: F.Reduction = reduction
 
     def extra_repr(self) -> str:

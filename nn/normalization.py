@@ -8,9 +8,10 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.context import current
-from autograd_core.errors import ArgumentError, ShapeError, where
+from autograd_core.errors import ArgumentError, ShapeError
 
-from ._batch_norm import EpsPlacement, batch_norm, check_placement, folded
+from ._checks import is_integer, is_number, place, require, size
+from .functional.normalization import EpsPlacement, batch_norm, check_placement, folded
 from .module import Module, Parameter
 
 __all__ = ["BatchNorm"]
@@ -57,11 +58,12 @@ class BatchNorm(Module):
         dtype: Any = None,
     ) -> None:
         check_placement(eps_placement)
-        _check("num_features", num_features, "a positive integer", _is_integer(num_features, 1))
-        _check("feature_axis", feature_axis, "an integer", _is_integer(feature_axis))
-        _check("eps", eps, "a number >= 0", isinstance(eps, int | float) and eps >= 0)
-        in_range = momentum is None or (isinstance(momentum, int | float) and 0 <= momentum <= 1)
-        _check("momentum", momentum, "a number in [0, 1] or None", in_range)
+        example = "BatchNorm(64, feature_axis=1, eps=1e-5, momentum=0.1)"
+        size("BatchNorm", "num_features", num_features, example)
+        require(is_integer(feature_axis), "BatchNorm", "feature_axis", "an integer", feature_axis, example)
+        require(is_number(eps, 0), "BatchNorm", "eps", "a number >= 0", eps, example)
+        in_range = momentum is None or is_number(momentum, 0, 1)
+        require(in_range, "BatchNorm", "momentum", "a number in [0, 1] or None", momentum, example)
         dtype = np.dtype(np.float32 if dtype is None else dtype)
         self.num_features = int(num_features)
         self.feature_axis = int(feature_axis)
@@ -84,7 +86,7 @@ class BatchNorm(Module):
         if not -len(shape) <= axis < len(shape) or shape[axis] != self.num_features:
             raise ShapeError(
                 f"BatchNorm: the input must have {self.num_features} features along axis {axis}, "
-                f"got shape {shape}; change num_features or feature_axis. {self._place()}"
+                f"got shape {shape}; change num_features or feature_axis. {place('BatchNorm')}"
             )
         momentum: Any = self.momentum
         batches = self.num_batches_tracked
@@ -120,7 +122,7 @@ class BatchNorm(Module):
         if self.running_mean is None or self.running_var is None:
             raise ArgumentError(
                 f"BatchNorm.folded: running statistics must be tracked, got "
-                f"track_running_stats=False; make the layer with True. {self._place()}"
+                f"track_running_stats=False; make the layer with True. {place('BatchNorm')}"
             )
         mean, var = self.running_mean, self.running_var
         return folded(mean, var, self.weight, self.bias, self.eps, self.eps_placement)
@@ -135,19 +137,3 @@ class BatchNorm(Module):
         if not self.affine:
             text += ", affine=False"
         return text if self.track_running_stats else f"{text}, track_running_stats=False"
-
-    def _place(self) -> str:
-        scope = current().scope
-        return where(f"BatchNorm (module {scope})" if scope else "BatchNorm")
-
-
-def _is_integer(value: Any, low: int | None = None) -> bool:
-    return isinstance(value, int | np.integer) and (low is None or int(value) >= low)
-
-
-def _check(name: str, value: Any, domain: str, holds: bool) -> None:
-    if not holds:
-        raise ArgumentError(
-            f"BatchNorm: {name} must be {domain}, got {value!r}; e.g. BatchNorm(64, "
-            f"feature_axis=1, eps=1e-5, momentum=0.1). {where('BatchNorm')}"
-        )

@@ -1,4 +1,4 @@
-"""Layers and losses as functions, in forward form only; arrays or Tensors in, Tensors recorded."""
+"""Losses in forward form, stable from logits."""
 
 from __future__ import annotations
 
@@ -6,89 +6,15 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-import autograd_core
 from autograd_core import Tensor, logsumexp
-from autograd_core.context import current
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError, where
 
-from ._batch_norm import EpsPlacement, batch_norm
+from .._checks import place
+from .activation import log_softmax
 
-__all__ = [
-    "EpsPlacement",
-    "Reduction",
-    "batch_norm",
-    "cross_entropy",
-    "linear",
-    "log_softmax",
-    "mse_loss",
-    "relu",
-    "sigmoid",
-    "tanh",
-]
+__all__ = ["Reduction", "check_reduction", "cross_entropy", "mse_loss"]
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
-
-
-def place(function: str) -> str:
-    """The closing words of a message: the function, the module that it ran in, the user's line."""
-    scope = current().scope
-    return where(f"{function} (module {scope})" if scope else function)
-
-
-# -- layers
-
-
-def relu(input: Any) -> Any:
-    """max(0, input); its subgradient at 0 is 0."""
-    return input.relu() if isinstance(input, Tensor) else autograd_core.relu(input)
-
-
-def tanh(input: Any) -> Any:
-    """Hyperbolic tangent."""
-    return np.tanh(input)
-
-
-def sigmoid(input: Any) -> Any:
-    """1 / (1 + e^-input), without overflow."""
-    return input.sigmoid() if isinstance(input, Tensor) else autograd_core.sigmoid(input)
-
-
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
-    """Affine map of the last axis, input W^T + b.
-
-    Args:
-        input: (..., in).
-        weight: (out, in).
-        bias: (out,), or None.
-
-    Returns:
-        (..., out).
-
-    Raises:
-        ShapeError: the last axis of the input has another length than that of the weight.
-    """
-    shape = input.shape
-    if not shape or shape[-1] != weight.shape[-1]:
-        raise ShapeError(
-            f"linear: the input's last axis must have the weight's in_features "
-            f"{weight.shape[-1]}, got an input of shape {shape} and a weight of shape "
-            f"{weight.shape}; reshape or transpose the input, or change in_features. "
-            f"{place('linear')}"
-        )
-    if len(shape) > 2:  # NumPy hands only matrices to BLAS
-        rows = np.inner(input.reshape((-1, shape[-1])), weight)
-        rows = rows if bias is None else rows + bias
-        return rows.reshape((*shape[:-1], weight.shape[0]))
-    product = np.inner(input, weight)  # both gradients of `inner` are contiguous
-    return product if bias is None else product + bias
-
-
-def log_softmax(input: Any, axis: int = -1) -> Any:
-    """Logarithm of softmax, input - ln(sum(e^input)) along an axis, without overflow."""
-    return input - logsumexp(input, axis=axis, keepdims=True)
-
-
-# -- losses
 
 
 def check_reduction(name: str, reduction: str) -> None:

@@ -11,6 +11,8 @@ from autograd_core import Tensor
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
+from .._checks import place
+
 __all__ = ["EpsPlacement", "batch_norm", "check_placement", "folded"]
 
 EpsPlacement: TypeAlias = Literal["variance", "deviation"]
@@ -87,7 +89,7 @@ def batch_norm(
     if not -rank <= feature_axis < rank:
         raise ShapeError(
             f"batch_norm: the input must have the feature axis {feature_axis}, got shape {size}; "
-            f"add a batch axis with x[np.newaxis], or change feature_axis. {_place()}"
+            f"add a batch axis with x[np.newaxis], or change feature_axis. {place('batch_norm')}"
         )
     axis = feature_axis % rank
     for other in (weight, bias, running_mean, running_var):
@@ -95,7 +97,7 @@ def batch_norm(
             raise ShapeError(
                 f"batch_norm: axis {feature_axis} of the input must have the {other.shape[0]} "
                 f"features of the parameters and statistics, got {size[axis]} in shape {size}; "
-                f"change num_features or feature_axis. {_place()}"
+                f"change num_features or feature_axis. {place('batch_norm')}"
             )
     # With the features last, (C,) broadcasts as it is; otherwise it gets axes of length 1 behind.
     last = axis == rank - 1
@@ -115,7 +117,7 @@ def batch_norm(
         raise ShapeError(
             f"batch_norm: a batch must have at least 2 values per feature to have a variance, got "
             f"{count} in shape {size} with feature axis {feature_axis}; use a larger batch "
-            f"(drop_last=True drops a short one), or .eval() for the running statistics. {_place()}"
+            f"(drop_last=True drops a short one), or .eval() for the running statistics. {place('batch_norm')}"
         )
     axes: Any = 0 if rank == 2 and last else tuple(i for i in range(rank) if i != axis)
     # The tape keeps the centred input once, and otherwise arrays of C elements only.
@@ -143,8 +145,3 @@ def _move(running: Tensor, batch: Any, momentum: Any, share: Any) -> None:
     if new.dtype != old.dtype:
         new = new.astype(old.dtype)
     running.data = old * (1 - momentum) + new * share
-
-
-def _place() -> str:
-    scope = current().scope
-    return where(f"batch_norm (module {scope})" if scope else "batch_norm")
