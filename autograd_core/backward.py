@@ -13,7 +13,7 @@ import numpy as np
 
 from .engine import result
 from .errors import GraphError, ShapeError, where
-from .sweep import sweep
+from .sweep import hooked, sweep
 from .tensor import Tensor, as_array
 
 __all__ = ["backward"]
@@ -71,8 +71,7 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tenso
         out = in_full(out, shape, create)
     if leaf._hooks is not None:
         for hook in list(leaf._hooks.values()):
-            changed = hook(out)
-            out = out if changed is None else changed if isinstance(changed, Tensor) else Tensor(changed)
+            out = hooked(hook, out, shape, leaf.dtype)
     if leaf._grad is not None:
         if create or leaf._grad.requires_grad:
             return leaf, leaf._grad + out

@@ -5,13 +5,15 @@ What has no rule raises and names itself; nothing drops a gradient silently.
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .errors import NoRuleError, ShapeError, where
+from .errors import ArgumentError, NoRuleError, where
 from .hot import unary
-from .methods import power
+from .methods import power, rounded
 from .operator import registry
 from .tensor import Tensor
 from .unbroadcast import Product
@@ -93,12 +95,29 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
     call = registry.functions.get(function)
     if call is None:
         raise no_rule(function.__name__)
-    if kwargs.get("out") is not None:
+    place = _place_of_out(function)
+    out = kwargs.get("out")
+    if place is not None and len(args) > place[0]:
+        out = args[place[0]]
+        kwargs = {**dict(zip(place[1], args[place[0] + 1 :], strict=False)), **kwargs}
+        args = args[: place[0]]
+    if out is not None:
         raise NoRuleError(
             f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign the "
             f"result instead. {where(function.__name__)}"
         )
     return call(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue and k != "out"})
+
+
+@cache
+def _place_of_out(function: Any) -> tuple[int, list[str]] | None:
+    """The position of a NumPy function's `out`, which our operators do not have, and the names after it."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C and without a signature
+        return None
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return (names.index("out"), names[names.index("out") + 1 :]) if "out" in names else None
 
 
 # -- functions that ask about an array, and those that make one like it: nothing to differentiate --------------------
@@ -165,27 +184,34 @@ for _on in _VALUE_FUNCTIONS:
     registry.functions[_on] = _on_values(_on)
 
 
-@registry.function(np.around, np.round)
-def _round(a: Any, decimals: int = 0) -> Any:
-    if decimals:
-        raise ShapeError(f"round: decimals must be 0 with Tensors, got {decimals}; scale first. {where('round')}")
-    return registry.operators["rint"](a)
+@registry.function(np.var)
+def _var(a: Any, *args: Any, correction: Any = None, **kwargs: Any) -> Any:
+    return registry.operators["var"](a, *args, **_with_correction("var", correction, kwargs))
+
+
+@registry.function(np.std)
+def _std(a: Any, *args: Any, correction: Any = None, **kwargs: Any) -> Any:
+    return registry.operators["std"](a, *args, **_with_correction("std", correction, kwargs))
+
+
+def _with_correction(name: str, correction: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's `correction` is the array API's name for `ddof`."""
+    if correction is None:
+        return kwargs
+    if "ddof" in kwargs:
+        raise ArgumentError(
+            f"{name}: ddof and correction must not both be given, got {kwargs['ddof']} and {correction}; they are one "
+            f"thing, leave one out. {where(name)}"
+        )
+    return {**kwargs, "ddof": correction}
+
+
+registry.function(np.around, np.round)(rounded)
 
 
 @registry.function(np.copy)
 def _copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     return registry.operators["identity"](a)
-
-
-@registry.function(np.vstack)
-def _vstack(tup: Any) -> Any:
-    return np.concatenate([t if np.ndim(t) > 1 else np.reshape(t, (1, -1)) for t in tup], axis=0)
-
-
-@registry.function(np.hstack)
-def _hstack(tup: Any) -> Any:
-    rows = [t if np.ndim(t) else np.reshape(t, (1,)) for t in tup]
-    return np.concatenate(rows, axis=0 if np.ndim(rows[0]) == 1 else 1)
 
 
 @registry.function(np.linalg.norm)

@@ -83,6 +83,11 @@ def failure(op: Operator, error: Exception, operands: tuple[Any, ...]) -> Except
         return error
     shapes = " and ".join(str(np.shape(x.data if isinstance(x, Tensor) else x)) for x in operands)
     place = f"got shapes {shapes}" if operands else "got no operand"
+    if isinstance(error, ValueError) and "negative integer powers" in str(error):
+        return DTypeError(
+            f"{op.name}: an integer must not be raised to a negative power, {place}; convert it with .astype(float), "
+            f"or write 2.0 for 2. {where(op.name)}"
+        )
     if isinstance(error, ValueError | IndexError):
         kind: type[Exception] = ShapeError
         fix = "make the shapes agree (np.expand_dims, reshape) or correct the axis"
@@ -150,7 +155,7 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
                 f"{name}: an argument without a gradient rule must be a constant, got a tensor of shape {x.shape} in "
                 f"the graph, whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
             )
-        return x.data
+        return x.data.copy()  # rules use it later; the tensor may be written to before that
     if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
         return tuple(unwrap_static(i, op) for i in x)
     return x
@@ -186,7 +191,7 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return out
     state = current()
     mask = 0
-    if state.record and op.differentiable:
+    if state.record and op.differentiable and (op.multiple or out.dtype.kind in _FLOATING):
         for i, x in enumerate(operands):
             if isinstance(x, Tensor) and (x._node is not None or x._leaf):
                 mask |= 1 << i

@@ -194,7 +194,7 @@ def single(op: Operator) -> Any:
         if na is None and self._leaf:
             na = self
         node = None
-        if na is not None and state.record and op.differentiable:
+        if na is not None and state.record and op.differentiable and out.dtype.kind in "fc":
             plan = op.plan(1)
             kept = tuple([a if i == 0 else out for i in plan.keep])
             node = record(plan, (na,), kept, out, statics, state)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .engine import NUMBERS
+from .errors import DTypeError, where
 from .hot import binary, is_operand, single, unary
 from .operator import registry
 from .ops import contractions, indexing, piecewise, shape
@@ -38,6 +40,7 @@ _OPERATOR = {
     "mod": "remainder",
     "add": "add",
 }
+_IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "mod": "%=", "floordiv": "//="}
 _COMPARISONS = {
     "lt": "less",
     "le": "less_equal",
@@ -45,9 +48,8 @@ _COMPARISONS = {
     "ge": "greater_equal",
     "eq": "equal",
     "ne": "not_equal",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
 }
+_LOGIC = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 
 _power = binary(_ops["power"], python.pow)
 _rpower = binary(_ops["power"], python.pow, reflected=True)
@@ -55,11 +57,11 @@ _rpower = binary(_ops["power"], python.pow, reflected=True)
 
 def power(a: Any, b: Any) -> Any:
     """Power; a number as exponent or base is a static argument, and the commonest have operators of their own."""
-    if isinstance(b, int | float) and not isinstance(b, bool) and isinstance(a, Tensor):
+    if type(b) in NUMBERS and isinstance(a, Tensor):  # a NumPy scalar decides the dtype, as in NumPy
         if b == 2:
             return _square(a)
         return _sqrt(a) if b == 0.5 else _ops["power_number"](a, b)
-    if isinstance(a, int | float) and not isinstance(a, bool):
+    if type(a) in NUMBERS:
         return _ops["number_power"](a, b)
     if isinstance(a, Tensor):
         return _power(a, b)
@@ -93,18 +95,17 @@ def attach() -> None:
         setattr(cls, f"__{python_name}__", binary(op, compute))
         setattr(cls, f"__r{python_name}__", binary(op, compute, reflected=True))
     for python_name, name in _COMPARISONS.items():
-        setattr(
-            cls,
-            f"__{python_name}__",
-            binary(_ops[name], getattr(python, f"{python_name}_" if python_name in ("and", "or") else python_name)),
-        )
-    for symbol, name in (("+=", "add"), ("-=", "subtract"), ("*=", "multiply"), ("/=", "divide")):
-        short = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv"}[name]
+        setattr(cls, f"__{python_name}__", binary(_ops[name], getattr(python, python_name)))
+    for python_name, name in _LOGIC.items():
+        setattr(cls, f"__{python_name}__", binary(_ops[name], _ops[name].function))
+        setattr(cls, f"__r{python_name}__", binary(_ops[name], _ops[name].function, reflected=True))
+    for short, symbol in _IN_PLACE.items():
         setattr(cls, f"__i{short}__", in_place(symbol, getattr(cls, f"__{short}__")))
     cls.__pow__, cls.__rpow__ = _pow, _rpow
     cls.__ipow__ = in_place("**=", power)
     cls.__matmul__ = lambda self, other: _matmul(self, other) if _takes(other) else NotImplemented
     cls.__rmatmul__ = lambda self, other: _matmul(other, self) if _takes(other) else NotImplemented
+    cls.__imatmul__ = in_place("@=", _matmul)
     cls.__neg__ = unary(_ops["negative"])
     cls.__pos__ = unary(_ops["positive"])
     cls.__abs__ = unary(_ops["absolute"])
@@ -133,22 +134,51 @@ def attach() -> None:
     ):
         setattr(cls, op.name, _method(op))
     cls.T = property(lambda self: shape.transpose(self))
-    cls.reshape = lambda self, *args: shape.reshape(self, _shape_arguments(args))
+    cls.reshape = _reshape
     cls.transpose = lambda self, *args: shape.transpose(self, _shape_arguments(args) if args else None)
-    cls.flatten = lambda self: shape.identity(shape.reshape(self, -1))
-    cls.ravel = lambda self: shape.reshape(self, -1)
-    cls.astype = lambda self, dtype: _astype(self, dtype)
-    cls.take = lambda self, indices, axis=None: indexing.take(self, indices, axis)
+    cls.flatten = lambda self, order="C": shape.reshaped(self, -1, order, copy=True)
+    cls.ravel = shape.ravel
+    cls.astype = _astype
+    cls.take = indexing.take
     cls.dot = lambda self, other: contractions.dot(self, other)
     cls.clip = lambda self, *args, **kwargs: piecewise.limited(self, *args, **kwargs)
-    cls.round = lambda self: _ops["rint"](self)
-    cls.copy = lambda self: shape.identity(self)
+    cls.round = rounded
+    cls.copy = lambda self, order="C": shape.identity(self)
 
 
-def _astype(t: Tensor, dtype: Any) -> Tensor:
-    if np.dtype(dtype).kind not in "fc":  # integers and booleans are cut from the graph
-        return Tensor(t.data.astype(dtype))
-    return shape.astype(t, dtype)  # type: ignore[no-any-return]
+def _reshape(self: Tensor, *args: Any, order: str = "C", copy: bool | None = None) -> Any:
+    """The same elements in another shape, given as a tuple or as several numbers."""
+    if order != "C" or copy:
+        return shape.reshaped(self, _shape_arguments(args), order, copy=copy)
+    return shape.reshape(self, _shape_arguments(args))
+
+
+def _astype(
+    self: Tensor, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Tensor:
+    """Another dtype; integers and booleans are cut from the graph.
+
+    Raises:
+        DTypeError: `casting` does not allow it.
+    """
+    if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
+        raise DTypeError(
+            f"astype: the dtype must be one that casting={casting!r} allows, got {self.dtype} to {np.dtype(dtype)}; "
+            f"leave casting out to convert all the same. {where('astype')}"
+        )
+    if not copy and self.dtype == dtype:
+        return self
+    if np.dtype(dtype).kind not in "fc":
+        return Tensor(self.data.astype(dtype))
+    return shape.astype(self, dtype)  # type: ignore[no-any-return]
+
+
+def rounded(a: Any, decimals: int = 0) -> Any:
+    """Rounded to `decimals` places, ties to even, in NumPy's way; recorded with a zero gradient."""
+    if decimals == 0:
+        return _ops["rint"](a)
+    scale = 10 ** abs(decimals)
+    return _ops["rint"](a * scale) / scale if decimals > 0 else _ops["rint"](a / scale) * scale
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from .context import STATE, current
-from .errors import FreedGraphError, NonFiniteError, VersionError, where
+from .errors import FreedGraphError, NonFiniteError, ShapeError, VersionError, where
 from .node import Node
 from .operator import GENERAL, ONE_KEPT, ONLY_G, TWO_KEPT
 from .tensor import Tensor
 from .unbroadcast import Product, unbroadcast
 
-__all__ = ["as_tensors", "fetch", "joint_slots", "shape_of", "sweep"]
+__all__ = ["as_tensors", "fetch", "hooked", "joint_slots", "shape_of", "sweep"]
 
 _SMALL = 4096  # elements
 _IN_PLACE_BYTES = 32768  # below this an allocation costs less than asking who holds the array
@@ -311,10 +311,8 @@ def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor
     if g.shape != node.shape:
         g = np.broadcast_to(g, node.shape)
     for hook in list((extra.hooks or {}).values()):
-        changed = hook(g if isinstance(g, Tensor) else Tensor(g))
-        if changed is not None:
-            changed = changed if isinstance(changed, Tensor) else Tensor(changed)
-            g = changed if create else changed._data
+        changed = hooked(hook, g if isinstance(g, Tensor) else Tensor(g), node.shape, node.dtype)
+        g = changed if create else changed._data
     holder = extra.retain() if extra.retain is not None else None
     if holder is not None:
         total = g if isinstance(g, Tensor) else Tensor(np.copy(g))
@@ -322,6 +320,20 @@ def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor
         if retained is not None:
             retained.append((holder, total if holder._grad is None else holder._grad + total))
     return g
+
+
+def hooked(hook: Any, gradient: Tensor, shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """What a hook makes of a gradient: the same where it returns None, otherwise a gradient of the same shape."""
+    answer = hook(gradient)
+    if answer is None:
+        return gradient
+    new = answer if isinstance(answer, Tensor) else Tensor(answer)
+    if new.shape != shape:
+        raise ShapeError(
+            f"register_hook: a hook must return a gradient of its tensor's shape {shape}, or None to leave it as it "
+            f"is, got {new.shape}; np.broadcast_to or reshape it. {where('register_hook')}"
+        )
+    return new if new.dtype == dtype else new.astype(dtype)
 
 
 # -- errors ---------------------------------------------------------------------------------------------------------

@@ -107,6 +107,10 @@ class Tensor:
                 f"data: a tensor that requires a gradient must be floating, got {array.dtype}; convert with "
                 f".astype(float). {where('data')}"
             )
+        if self._view is not None or self.storage().views:
+            from .views import part_from_views
+
+            part_from_views(self)
         self._data = array
         self._touch(".data = ...")
 
@@ -206,7 +210,12 @@ class Tensor:
         return int(self._data)
 
     def __index__(self) -> int:
-        return self._data.__index__()  # type: ignore[no-any-return]
+        if self._data.dtype.kind not in "iu" or self.size != 1:
+            raise DTypeError(
+                f"index: only an integer tensor of one element may be an index, got dtype {self.dtype} and shape "
+                f"{self.shape}; convert it with int(t). {where('index')}"
+            )
+        return int(self._data)
 
     def item(self) -> Any:
         """The value of a tensor of one element as a Python number."""
@@ -223,6 +232,15 @@ class Tensor:
         out = Tensor(self.data)
         out.version = self.storage()
         return out
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickles (and deep-copies) the array, whether it requires a gradient, the gradient and the name.
+
+        Views become tensors of their own; hooks are left out.
+        """
+        from .pickling import reduced
+
+        return reduced(self)
 
     # -- the gradient -----------------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from .context import current
 from .errors import DTypeError, LeafError, ShapeError, where
+from .node import Storage
 from .tensor import Tensor
 
-__all__ = ["assign", "in_place", "register_view"]
+__all__ = ["assign", "in_place", "part_from_views", "register_view"]
 
 
 def register_view(base: Any, view: Tensor, op: Any, statics: dict[str, Any], base_data: Any) -> None:
@@ -35,6 +36,25 @@ def register_view(base: Any, view: Tensor, op: Any, statics: dict[str, Any], bas
     if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # forget the dead ones now and then
         views[:] = [r for r in views if r() is not None]
     views.append(weakref.ref(view))
+
+
+def part_from_views(t: Tensor) -> None:
+    """Leaves the memory that `t` shares with its views (or its base) to them, before `t` gets an array of its own."""
+    storage = t.storage()
+    views = [view for view in (r() for r in storage.views) if view is not None and view is not t]
+    heir = Tensor(t._data)  # what the views of `t` are views of from now on
+    heir._node, heir._leaf, heir._view, heir.version = t._node, t._leaf, t._view, storage
+    for view in views:
+        if view._view is None:
+            continue
+        owner, path = view._view
+        if owner is t:
+            view._view = (heir, path)
+    t._view = None
+    fresh = Storage()
+    t.version = fresh
+    if t._node is not None:
+        t._node.version = fresh
 
 
 def in_place(name: str, op: Any) -> Any:

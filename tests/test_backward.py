@@ -354,3 +354,18 @@ def test_float32_from_end_to_end():
     w.grad = b.grad = x.grad = None
     sum(np.sum(g * g) for g in gradients).backward()
     assert [t.grad.dtype for t in (w, b, x)] == [np.float32] * 3
+
+
+@pytest.mark.parametrize("of", ["leaf", "intermediate value"])
+def test_a_hook_must_return_a_gradient_of_its_tensors_shape_and_gets_its_dtype(of):
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x * 3
+    hooked = x if of == "leaf" else y
+    remove = hooked.register_hook(lambda g: np.float32([1, 2]))
+    y.sum().backward(retain_graph=True)
+    assert x.grad.dtype == np.float64
+    assert np.array_equal(x.grad.data, [1, 2] if of == "leaf" else [3, 6])
+    remove()
+    hooked.register_hook(lambda g: np.ones(3))
+    with pytest.raises(ShapeError, match=r"register_hook: a hook must return .* shape \(2,\), .* got \(3,\)"):
+        y.sum().backward()

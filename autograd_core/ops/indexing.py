@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -83,22 +84,38 @@ getitem.vjp(a=lambda g, a_shape, index: scatter(g, index=index, shape=a_shape))
         Sample(Array(4, 3), Array(3), index=1),
         Sample(Array(4, 3), 2.0, index=(slice(None), 0)),
         Sample(Array(4), Array(), index=slice(1, 3)),
+        Sample(Array(4), Array(3), index=np.array([2, 0, 2])),
     ],
     bad=[Bad(ShapeError, "the operands must fit together", Array(3), Array(2), index=slice(0, 3))],
     linear="jointly",
     analytic=True,
 )
 def setitem(a: Any, value: Any, index: Any) -> Any:
-    """`a` with the elements at `index` replaced by `value`."""
+    """`a` with the elements at `index` replaced by `value`; where places repeat, the last write wins."""
     if isinstance(a, np.ndarray | np.generic):
         out = np.array(a)
         out[index] = value
         return out
-    positions = np.arange(a.size).reshape(a.shape)[index]
+    positions = _positions(a.shape, index)
     inside = np.zeros(a.shape, dtype=bool)
     inside[index] = True
-    spread = np.reshape(scatter(np.broadcast_to(value, positions.shape), index=index, shape=a.shape), a.shape)
-    return np.where(inside, spread, a)
+    spread = _surviving(np.broadcast_to(value, positions.shape), positions)
+    return np.where(inside, scatter(spread, index=index, shape=a.shape), a)
+
+
+def _positions(shape: tuple[int, ...], index: Any) -> Any:
+    """The places that an index means, as numbers into the flat array."""
+    return np.arange(math.prod(shape)).reshape(shape)[index]
+
+
+def _surviving(part: Any, positions: Any) -> Any:
+    """`part` with zeros where a later element is written to the same place."""
+    flat = positions.reshape(-1)[::-1]
+    last = np.unique(flat, return_index=True)[1]
+    if last.size == flat.size:
+        return part
+    survives = np.isin(np.arange(flat.size), flat.size - 1 - last)
+    return np.where(survives.reshape(positions.shape), part, 0)
 
 
 def _outside(g: Any, index: Any) -> Any:
@@ -111,6 +128,8 @@ def _at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     from ..unbroadcast import sum_to
 
     part = g[index]
+    if not _is_basic(index):
+        part = _surviving(part, _positions(g.shape, index))
     lead = len(part.shape) - len(shape)
     if lead < 0:  # the value may have leading axes of length one that assignment drops
         return np.reshape(sum_to(part, part.shape, shape[-lead:]), shape)
@@ -126,7 +145,10 @@ setitem.vjp(a=lambda g, index: _outside(g, index), value=lambda g, index, value_
     symbol="write",
     latex=r"{a}[\cdot] \leftarrow {value}",
     derivative={"a": r"[\text{elsewhere}]", "value": r"[\text{at the place}]"},
-    samples=[Sample(Array(4, 3), Array(2), positions=np.array([1, 7]))],
+    samples=[
+        Sample(Array(4, 3), Array(2), positions=np.array([1, 7])),
+        Sample(Array(4, 3), Array(3), positions=np.array([7, 1, 7])),
+    ],
     linear="jointly",
     analytic=True,
 )
@@ -141,7 +163,7 @@ def put_positions(a: Any, value: Any, positions: Any) -> Any:
 
 put_positions.vjp(
     a=lambda g, a_shape, positions: np.where(np.isin(np.arange(g.size).reshape(a_shape), positions), 0, g),
-    value=lambda g, positions: np.reshape(g, -1)[positions],
+    value=lambda g, positions: _surviving(np.reshape(g, -1)[positions], positions),
 )
 
 
@@ -180,4 +202,6 @@ def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
         )
     if axis is None:
         return getitem(np.reshape(a, -1), index=indices)
+    if not hasattr(indices, "shape") or isinstance(indices, np.generic):
+        indices = np.array(indices)  # as an array also where it is a number, so that the result is a copy as NumPy's is
     return getitem(a, index=(slice(None),) * (axis % np.ndim(a)) + (indices,))

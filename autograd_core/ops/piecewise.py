@@ -174,6 +174,7 @@ _BOOLEAN = np.array([True, False, True, False])
 _PAIRS = [Sample(_BOOLEAN, np.array([True, True, False, False])), Sample(_BOOLEAN, True)]
 bitwise_and = _cut(np.bitwise_and, "&", _PAIRS)
 bitwise_or = _cut(np.bitwise_or, "|", _PAIRS)
+bitwise_xor = _cut(np.bitwise_xor, "^", _PAIRS)
 invert = _cut(np.invert, "~", [Sample(_BOOLEAN)])
 isfinite = _cut(np.isfinite, "finite?", unary())
 isnan = _cut(np.isnan, "NaN?", unary())

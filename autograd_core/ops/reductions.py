@@ -82,10 +82,15 @@ sum.vjp(a=lambda g, a_shape, axis: restored(g, a_shape, axis))
 )
 def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over an axis, several, or all."""
-    if dtype is None and a.dtype.kind in "iub":
+    if dtype is None and a.dtype.char not in _SUMMED_AS_THEY_ARE:
+        if a.dtype.char == "e":  # sums of float16 soon overflow; NumPy's mean accumulates them in float32 too
+            return (np.add.reduce(a, axis, np.float32, None, keepdims) / count(a.shape, axis)).astype(a.dtype)  # type: ignore[call-overload]
         dtype = np.float64
     total = np.add.reduce(a, axis, dtype, None, keepdims)  # type: ignore[call-overload]
     return total / count(a.shape, axis)
+
+
+_SUMMED_AS_THEY_ARE = "fdgFDG"  # float and complex types of at least 32 bits
 
 
 mean.vjp(a=lambda g, a_shape, axis: restored(g / count(a_shape, axis), a_shape, axis))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError, where
 from ..operator import Array, Bad, Sample, op, registry
 from .reductions import normalized
 
@@ -328,7 +328,67 @@ def astype(a: Any, dtype: Any) -> Any:
 astype.vjp(a=lambda g: g)
 
 
+@registry.function(np.reshape)
+def reshaped(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    """`reshape` with NumPy's further arguments: the first index runs fastest with order "F".
+
+    Raises:
+        ArgumentError: an order that depends on how the memory lies.
+    """
+    _check_order("reshape", order)
+    if order == "C":
+        out = reshape(a, shape)
+    else:
+        turned = tuple(reversed(shape)) if isinstance(shape, tuple | list) else shape
+        out = np.transpose(reshape(np.transpose(a), turned))
+    return identity(out) if copy else out
+
+
 @registry.function(np.ravel)
-def ravel(a: Any) -> Any:
+def ravel(a: Any, order: str = "C") -> Any:
     """All elements in one axis."""
-    return reshape(a, -1)
+    return reshaped(a, -1, order)
+
+
+@registry.function(np.concatenate)
+def concatenated(arrays: Any, axis: Any = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """`concatenate` with NumPy's further arguments."""
+    return _cast(concatenate(arrays, axis=axis), dtype, casting)
+
+
+@registry.function(np.stack)
+def stacked(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """`stack` with NumPy's further arguments."""
+    return _cast(stack(arrays, axis=axis), dtype, casting)
+
+
+@registry.function(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Rows on top of each other."""
+    return concatenated([t if np.ndim(t) > 1 else np.reshape(t, (1, -1)) for t in tup], dtype=dtype, casting=casting)
+
+
+@registry.function(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Columns beside each other."""
+    rows = [t if np.ndim(t) else np.reshape(t, (1,)) for t in tup]
+    return concatenated(rows, 0 if np.ndim(rows[0]) == 1 else 1, dtype=dtype, casting=casting)
+
+
+def _cast(a: Any, dtype: Any, casting: str) -> Any:
+    if dtype is None or a.dtype == dtype:
+        return a
+    if not np.can_cast(a.dtype, dtype, casting):  # type: ignore[arg-type]
+        raise DTypeError(
+            f"concatenate: the dtype must be one that casting={casting!r} allows, got {a.dtype} to {np.dtype(dtype)}; "
+            f"use .astype on the result. {where('concatenate')}"
+        )
+    return a.astype(dtype)
+
+
+def _check_order(name: str, order: str) -> None:
+    if order not in ("C", "F"):
+        raise ArgumentError(
+            f"{name}: order must be 'C' or 'F', got {order!r}, which depends on how the memory lies; name the one that "
+            f"you mean. {where(name)}"
+        )
