@@ -80,6 +80,9 @@ def _cast(values: Any, dtype: Any) -> Any:
 
 def normal(loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = np.float64) -> Any:
     """Normal distribution with mean `loc` and standard deviation `scale`."""
+    if np.dtype(dtype) == np.float32:  # drawn so, which takes half the time
+        drawn = generator().standard_normal(size, np.float32)
+        return _cast(drawn * np.asarray(scale, np.float32) + np.asarray(loc, np.float32), np.float32)
     return _cast(generator().normal(loc, scale, size), dtype)
 
 
@@ -98,7 +101,14 @@ def bernoulli(p: float, size: Any = None, dtype: Any = np.float64) -> Any:
         raise ArgumentError(
             f"random.bernoulli: p must be in [0, 1], got {p}; it is a probability. {where('bernoulli')}"
         )
-    return _cast(generator().random(size) < p, dtype)
+    # A byte decides, but for the one in 256 whose range p cuts: there a uniform number does, so that p is exact.
+    whole, part = divmod(p * 256, 1)
+    drawn = np.frombuffer(generator().bytes(1 if size is None else int(np.prod(size))), np.uint8)
+    out = drawn < whole
+    if part:
+        cut = np.flatnonzero(drawn == whole)
+        out[cut] = generator().random(cut.size) < part
+    return _cast(out[0] if size is None else out.reshape(size), dtype)
 
 
 def integers(low: int, high: int | None = None, size: Any = None, dtype: Any = np.int64, endpoint: bool = False) -> Any:
