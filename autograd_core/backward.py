@@ -48,7 +48,9 @@ def initial(root: Tensor, gradient: Any, create: bool) -> Any:
                 f"backward: without a gradient the tensor must have one element, got shape {root.shape}; reduce it "
                 f"(.sum(), .mean()) or give a gradient of that shape. {where('backward')}"
             )
-        array = data.dtype.type(1) if data.shape == () else np.ones_like(data)
+        # Another array type gets a cotangent of its own kind, or rules that keep nothing would leave it.
+        plain = data.shape == () and isinstance(data, np.ndarray | np.generic)
+        array = data.dtype.type(1) if plain else np.ones_like(data)
         return Tensor(array) if create else array
     given = gradient if isinstance(gradient, Tensor) else result(as_array(gradient))
     if given.shape != root.shape:

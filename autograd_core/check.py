@@ -146,7 +146,8 @@ def _traced(f: Callable[..., tuple[Any, ...]], points: list[Any]) -> tuple[list[
         analytic = analytic and node.op.analytic
         value = node.extra.value if node.extra is not None else None
         if value is not None and value.size:
-            largest = max(largest, float(np.max(np.abs(value))))
+            # A mask of infinities, as padding for a maximum, rounds nothing.
+            largest = max(largest, float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value))))
         stack.extend(p for p in node.parents if isinstance(p, Node))
     floor = [1e3 * _EPS * largest / max(float(np.max(np.abs(p))), 1e-3) for p in points]
     return [np.asarray(y.detach().data) for y in outputs], analytic, floor, sorted(names)

@@ -199,3 +199,17 @@ def test_it_leaves_its_arguments_and_the_random_state_alone():
     state, before = ac.random.get_state(), x.data.copy()
     check_grads(np.tanh, [x])
     assert x.grad is None and np.array_equal(x.data, before) and ac.random.get_state() == state
+
+
+def test_a_mask_of_infinities_does_not_hide_a_wrong_gradient():
+    mask = np.array([0.0, -np.inf, 0.0])
+    x = np.array([1.0, 2.0, 3.0])
+    check_grads(lambda x: np.exp(x + mask), (x,), order=1)
+
+    @op("elementwise", latex="{a}", derivative={"a": "1"})
+    def wrong(a):
+        return np.exp(a)
+
+    wrong.vjp(a=lambda g, out: g * out * 1.001)
+    with pytest.raises(GradientError):
+        check_grads(lambda x: wrong(x + mask), (x,), order=1)

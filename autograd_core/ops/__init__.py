@@ -1,5 +1,27 @@
 """The operators, one block each. Importing this package fills the registry."""
 
-from . import arithmetic, contractions, exponential, indexing, piecewise, reductions, shape
+from . import (
+    activations,
+    arithmetic,
+    contractions,
+    exponential,
+    indexing,
+    padding,
+    piecewise,
+    reductions,
+    shape,
+    windows,
+)
 
-__all__ = ["arithmetic", "contractions", "exponential", "indexing", "piecewise", "reductions", "shape"]
+__all__ = [
+    "activations",
+    "arithmetic",
+    "contractions",
+    "exponential",
+    "indexing",
+    "padding",
+    "piecewise",
+    "reductions",
+    "shape",
+    "windows",
+]

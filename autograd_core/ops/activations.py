@@ -1,0 +1,183 @@
+"""Activation functions of neural networks whose gradient as one rule is faster, or more exact, than as a composition.
+
+Masks multiply (`g * (a > 0)`): `np.where` takes ten times as long on a random mask.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operator import Array, Bad, Sample, op
+from ._samples import BAD_BROADCAST, binary, unary
+from .exponential import special
+
+_SIDES = [*unary(0.2, 2), *unary(-2, -0.2)]
+
+
+@op("elementwise", symbol="step", latex=r"[{a} \ge 0]", derivative={"a": "0"}, samples=_SIDES)
+def step(a: Any) -> Any:
+    """1 where a >= 0 (at 0 too), 0 elsewhere, in a's dtype. Its gradient is zero."""
+    return np.greater_equal(a, 0).astype(a.dtype)
+
+
+step.vjp(a=lambda g: g * 0)
+
+
+@op(
+    "elementwise",
+    symbol="leaky relu",
+    latex=r"\max(0, {a}) + {negative_slope} \min(0, {a})",
+    derivative={"a": "[{a} > 0] + {negative_slope} [{a} \\le 0]"},
+    samples=[*_SIDES, Sample(Array(3, low=-2, high=-0.2), 1.5), Sample(Array(4, low=-2, high=-0.2), -0.5)],
+)
+def leaky_relu(a: Any, negative_slope: float = 0.01) -> Any:
+    """A where a > 0, negative_slope * a elsewhere; its subgradient at 0 is negative_slope."""
+    choose = np.maximum if negative_slope <= 1 else np.minimum
+    return choose(a, a * negative_slope)
+
+
+leaky_relu.vjp(a=lambda g, a, negative_slope: g * (a > 0) + g * negative_slope * (a <= 0))
+
+
+@op(
+    "elementwise",
+    symbol="prelu",
+    latex=r"\max(0, {a}) + {slope} \min(0, {a})",
+    derivative={"a": "[{a} > 0] + {slope} [{a} \\le 0]", "slope": r"\min(0, {a})"},
+    samples=[*binary(0.2, 2)[:-1], *binary(-2, -0.2)[:-1]],  # the last has a number for a
+    bad=[BAD_BROADCAST],
+)
+def prelu(a: Any, slope: Any) -> Any:
+    """A where a > 0, slope * a elsewhere, broadcast; its subgradient in a at 0 is the slope."""
+    return np.maximum(a, 0) + slope * np.minimum(a, 0)
+
+
+prelu.vjp(
+    a=lambda g, a, slope: g * (a > 0) + g * slope * (a <= 0),
+    slope=lambda g, a: g * np.minimum(a, 0),
+)
+
+
+@op(
+    "elementwise",
+    symbol="elu",
+    latex=r"\max(0, {a}) + {alpha} (e^{\min(0, {a})} - 1)",
+    derivative={"a": r"[{a} > 0] + ({out} + {alpha}) [{a} \le 0]"},
+    samples=[*_SIDES, Sample(Array(3, low=-2, high=-0.2), 1.7)],
+)
+def elu(a: Any, alpha: float = 1.0) -> Any:
+    """A where a > 0, alpha (e^a - 1) elsewhere, without overflow; its subgradient at 0 is alpha."""
+    return np.maximum(a, 0) + alpha * np.expm1(np.minimum(a, 0))
+
+
+elu.vjp(a=lambda g, a, out, alpha: g * ((out + alpha) * (a <= 0) + (a > 0)))
+
+
+@op(
+    "elementwise",
+    symbol="hardtanh",
+    latex=r"\min({high}, \max({low}, {a}))",
+    derivative={"a": "[{low} < {a} < {high}]"},
+    samples=[*unary(-0.9, 0.9), *unary(1.1, 2), Sample(Array(4, low=0.6, high=2), 0.1, 3.0)],
+)
+def hardtanh(a: Any, low: float = -1.0, high: float = 1.0) -> Any:
+    """A limited to [low, high]; unlike that of `clip`, its subgradient at the limits is 0."""
+    return np.clip(a, low, high)
+
+
+hardtanh.vjp(a=lambda g, a, low, high: g * ((a > low) & (a < high)))
+
+
+# Mills' ratio of the normal distribution as a polynomial in t = 1 / (1 + 0.23 a), by Lawson's iteration on [0, 14.5]:
+# (1 - Phi(a)) e^(a^2 / 2), with a relative error of 5e-8. Highest power first.
+_MILLS_T = 0.23
+_MILLS = (
+    -0.07848115814936787,
+    0.29048498104498754,
+    -0.2782833038061274,
+    0.30166476271037357,
+    -0.03306343191637895,
+    0.11958045555507252,
+    0.0857442696488733,
+    0.09238135429311889,
+    -2.795298691788241e-05,
+)
+
+
+@op(
+    "elementwise",
+    special="ndtr",
+    symbol="Φ",
+    latex=r"\Phi({a})",
+    derivative={"a": r"\frac{1}{\sqrt{2 \pi}} e^{-{a}^2 / 2}"},
+    samples=unary(),
+)
+def ndtr(a: Any) -> Any:
+    """Distribution function of the standard normal, Phi(a) = (1 + erf(a / sqrt(2))) / 2.
+
+    In float32 by a polynomial of NumPy calls (a quarter of the time of SciPy's scalar loop) to a relative error of
+    1e-6, and of 2e-5 at -12, where the rounding of a^2 is amplified; in other dtypes by SciPy.
+    """
+    if getattr(a, "dtype", None) != np.float32:
+        return special("ndtr")(a)
+    t = 1 / (1 + _MILLS_T * np.abs(a))
+    ratio: Any = _MILLS[0]
+    for coefficient in _MILLS[1:]:
+        ratio = ratio * t + coefficient
+    with np.errstate(over="ignore"):  # a^2 may be infinite: the tail is 0
+        tail = np.exp(a * a * -0.5) * ratio
+    return np.abs((a > 0) - tail)  # 1 - tail on the right, the tail itself on the left
+
+
+ndtr.vjp(a=lambda g, a: g * (np.exp(a * a * -0.5) * 0.3989422804014327))
+
+
+_AXES = [
+    Sample(Array(3, 4)),
+    Sample(Array(3, 4), axis=0),
+    Sample(Array(2, 3, 4), axis=1),
+    Sample(Array(5)),
+    Sample(Array()),
+    Sample(Array(0, 3)),
+    Sample(Array(3, 0)),
+]
+_BAD_AXIS = Bad(ShapeError, r"axis 2 is out of bounds", Array(3, 4), axis=2)
+
+
+@op(
+    "composite",
+    symbol="softmax",
+    latex=r"\frac{e^{{a}_i}}{\sum_j e^{{a}_j}}",
+    derivative={"a": r"{out}_i ([i = j] - {out}_j)"},
+    samples=_AXES,
+    bad=[_BAD_AXIS],
+)
+def softmax(a: Any, axis: int = -1) -> Any:
+    """e^a / sum(e^a) along an axis, without overflow."""
+    powers = np.exp(a - np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf))
+    return powers / np.add.reduce(powers, axis=axis, keepdims=True)
+
+
+softmax.vjp(a=lambda g, out, axis: out * (g - np.sum(g * out, axis=axis, keepdims=True)))
+
+
+@op(
+    "composite",
+    symbol="log softmax",
+    latex=r"{a}_i - \ln \sum_j e^{{a}_j}",
+    derivative={"a": r"[i = j] - e^{{out}_j}"},
+    samples=_AXES,
+    bad=[_BAD_AXIS],
+)
+def log_softmax(a: Any, axis: int = -1) -> Any:
+    """Logarithm of softmax, a - ln(sum(e^a)) along an axis, without overflow."""
+    shifted = a - np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf)
+    total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):  # at least 1, but 0 over an axis of length 0
+        return shifted - np.log(total)
+
+
+log_softmax.vjp(a=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
