@@ -1,4 +1,4 @@
-"""`Module`, the base class of layers and models, and `Parameter`."""
+"""`Module`, the base class of layers and models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from autograd_core import Tensor
 from autograd_core.context import STATE, State, current
 from autograd_core.errors import ArgumentError, DTypeError, where
 
+from ._registration import check_name, floating, not_found, warn_of_hidden
+from .hooks import Hookable, HookHandle
+from .parameter import Parameter
 from .state import KeyReport, load_into
 
 __all__ = ["HookHandle", "Module", "Parameter"]
@@ -19,40 +22,7 @@ _enter, _leave = STATE.set, STATE.reset
 Self = TypeVar("Self", bound="Module")
 
 
-class Parameter(Tensor):
-    """A Tensor that a module learns: a leaf that requires a gradient.
-
-    Args:
-        data: an array, which keeps its dtype and is shared; numbers and lists become float32.
-        requires_grad: False freezes it.
-        dtype: convert to this dtype.
-        name: name in drawings and messages; by default the attribute that it is assigned to.
-
-    Raises:
-        DTypeError: the dtype is not floating and `requires_grad` is set.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Any, requires_grad: bool = True, *, dtype: Any = None, name: str | None = None) -> None:
-        if dtype is None and not hasattr(data, "dtype"):
-            dtype = np.float32
-        super().__init__(data, requires_grad, dtype=dtype, name=name)
-
-
-class HookHandle:
-    """What registering a hook returns; `remove()` takes the hook away again."""
-
-    def __init__(self, module: Module, hooks: list[Any], hook: Any) -> None:
-        self._module, self._hooks, self._hook = module, hooks, hook
-
-    def remove(self) -> None:
-        """Removes the hook; a second call does nothing."""
-        self._hooks[:] = [hook for hook in self._hooks if hook is not self._hook]
-        self._module._drop_empty_hooks()
-
-
-class Module:
+class Module(Hookable):
     """Base class of layers and models.
 
     A subclass assigns parameters, buffers and other modules to attributes and defines `forward`.
@@ -69,7 +39,6 @@ class Module:
     # Defaults on the class: a subclass need not call super().__init__().
     _name: str | None = None  # the attribute of the parent that holds this module
     _states: tuple[State | None, State | None] = (None, None)  # the caller's state, and ours in it
-    _hooks: tuple[list[Any], list[Any]] | None = None  # before and after forward; None if none
     _buffers: Mapping[str, bool] = {}  # name: persistent; replaced, never changed
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -85,7 +54,7 @@ class Module:
         if self._name is None:  # an outermost module runs in its caller's scope
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
-            return self._forward_between_hooks(args, kwargs)
+            return self._hooks.run(self, args, kwargs)
         state = current()
         outer, inner = self._states
         if outer is not state:
@@ -94,7 +63,7 @@ class Module:
         try:
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
-            return self._forward_between_hooks(args, kwargs)
+            return self._hooks.run(self, args, kwargs)
         finally:
             _leave(token)
 
@@ -111,26 +80,72 @@ class Module:
         if isinstance(value, Module):
             if any(module is self for module in value.modules()):
                 raise ArgumentError(
-                    f"{type(self).__name__}: modules must form a tree, got {name!r} = a module "
-                    f"that contains this one; keep a plain function or a list of one instead. "
-                    f"{where('Module')}"
+                    f"{type(self).__name__}: modules must form a tree, got {name!r} = a module that contains this one; "
+                    f"keep a function that returns it instead. {where('Module')}"
                 )
-            value.__dict__["_name"] = name
-            value.__dict__.pop("_states", None)
+            value._be_called(name)
+            self._forget_buffer(name)
         elif isinstance(value, Parameter):
             if value.name is None:
                 value.name = name
+            self._forget_buffer(name)
         elif value is not None:
             old = self.__dict__.get(name)
             if isinstance(old, Parameter | Module) or (name in self._buffers and not isinstance(value, Tensor)):
-                kind = "module" if isinstance(old, Module) else "tensor"
+                module = isinstance(old, Module)
+                kind, like = ("module", "another module") if module else ("tensor", f".{name}.data = array")
                 raise DTypeError(
-                    f"{type(self).__name__}.{name}: a registered {kind} must be replaced by its "
-                    f"like or None, got {type(value).__name__}; write "
-                    f"{'another module' if kind == 'module' else f'.{name}.data = array'}, "
-                    f"or delete the attribute first. {where('Module')}"
+                    f"{type(self).__name__}.{name}: a registered {kind} must be replaced by its like or None, got "
+                    f"{type(value).__name__}; write {like}, or delete the attribute first. {where('Module')}"
                 )
         self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._forget_buffer(name)
+
+    def _forget_buffer(self, name: str) -> None:
+        if name in self._buffers:
+            self.__dict__["_buffers"] = {n: p for n, p in self._buffers.items() if n != name}
+
+    def _be_called(self, name: str) -> None:
+        """Takes the name that the module has in its parent; containers that never run hand it on."""
+        self.__dict__["_name"] = name
+        self.__dict__.pop("_states", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy: all but the caller's state, which the next call looks up anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "_states"}
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Adds a module under a name that need not be an identifier, such as "0".
+
+        Raises:
+            ArgumentError: the name is taken or has a dot, or `module` is none.
+        """
+        check_name("add_module", self, name, Module)
+        if not isinstance(module, Module | None):
+            raise ArgumentError(
+                f"add_module: {name!r} must be a Module or None, got {type(module).__name__}; pass an instance such "
+                f"as nn.ReLU(). {where('add_module')}"
+            )
+        setattr(self, name, module)
+
+    register_module = add_module
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Adds a parameter, or None for one that this instance does not have.
+
+        Raises:
+            ArgumentError: the name is taken or has a dot, or `param` is no Parameter.
+        """
+        check_name("register_parameter", self, name, Parameter)
+        if not isinstance(param, Parameter | None):
+            raise ArgumentError(
+                f"register_parameter: {name!r} must be a Parameter or None, got {type(param).__name__}; write "
+                f"nn.Parameter(array). {where('register_parameter')}"
+            )
+        setattr(self, name, param)
 
     def register_buffer(self, name: str, value: Any, persistent: bool = True) -> None:
         """Adds state that is not learned, such as running statistics, as a Tensor without gradient.
@@ -171,8 +186,7 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """The modules held directly."""
-        for _, child in self.named_children():
-            yield child
+        return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "", *, remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """This module and all below it, by dotted path; each once unless told otherwise."""
@@ -189,36 +203,85 @@ class Module:
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
-        for _, module in self.named_modules():
-            yield module
+        return (module for _, module in self.named_modules())
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """The parameters by dotted path, in the order of assignment; a shared one once."""
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The parameters by dotted path, in the order of assignment; a shared one once.
+
+        Warns about modules and parameters in a plain list, tuple or dict, which are not registered.
+        """
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+        within = list(self._within(prefix, recurse, remove_duplicate))
+        warn_of_hidden([module for _, module in within], Module)
+        for path, module in within:
             for name, value in module._own_parameters():
-                if id(value) not in seen:
+                if not remove_duplicate or id(value) not in seen:
                     seen.add(id(value))
                     yield _join(path, name), value
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """The buffers by dotted path; a shared one once."""
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+        for path, module in self._within(prefix, recurse, remove_duplicate):
             for name, value, _ in module._own_buffers():
-                if id(value) not in seen:
+                if not remove_duplicate or id(value) not in seen:
                     seen.add(id(value))
                     yield _join(path, name), value
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a dotted path; this one for "".
+
+        Raises:
+            AttributeError: there is no module of that path.
+        """
+        module: Any = self
+        for name in target.split(".") if target else ():
+            module = module.__dict__.get(name) if isinstance(module, Module) else None
+        if not isinstance(module, Module):
+            raise not_found("get_submodule", self, "module", target, self.named_modules())
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted path.
+
+        Raises:
+            AttributeError: there is no parameter of that path.
+        """
+        path, _, name = target.rpartition(".")
+        value = self.get_submodule(path).__dict__.get(name)
+        if not isinstance(value, Parameter):
+            raise not_found("get_parameter", self, "parameter", target, self.named_parameters())
+        return value
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a dotted path.
+
+        Raises:
+            AttributeError: there is no buffer of that path.
+        """
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        value = module.__dict__.get(name) if name in module._buffers else None
+        if not isinstance(value, Tensor):
+            raise not_found("get_buffer", self, "buffer", target, self.named_buffers())
+        return value
+
+    def _within(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Any:
+        if not recurse:
+            return [(prefix, self)]
+        return self.named_modules(prefix, remove_duplicate=remove_duplicate)
 
     def _own_parameters(self) -> list[tuple[str, Parameter]]:
         return [(n, v) for n, v in self.__dict__.items() if isinstance(v, Parameter)]
@@ -239,10 +302,46 @@ class Module:
         """Sets evaluation mode here and below."""
         return self.train(False)
 
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Sets whether the parameters here and below learn; False freezes them."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def to(self: Self, dtype: Any) -> Self:
+        """Converts parameters, their gradients and floating buffers to a floating dtype, here and below.
+
+        The Tensors stay the same ones, so that an optimizer keeps them; integer buffers are left alone.
+
+        Raises:
+            DTypeError: `dtype` is not a real floating dtype.
+        """
+        kind = floating(dtype)
+        for tensor in [*self.parameters(), *self.buffers()]:
+            if tensor.dtype.kind == "f" and tensor.dtype != kind:
+                grad = tensor.grad
+                tensor.data = tensor.data.astype(kind)
+                if grad is not None:
+                    tensor.grad = Tensor(grad.data.astype(kind))
+        return self
+
+    def half(self: Self) -> Self:
+        """Converts to float16; see `to`."""
+        return self.to(np.float16)
+
+    def float(self: Self) -> Self:
+        """Converts to float32; see `to`."""
+        return self.to(np.float32)
+
+    def double(self: Self) -> Self:
+        """Converts to float64; see `to`."""
+        return self.to(np.float64)
+
     def zero_grad(self) -> None:
         """Sets the gradient of every parameter to None."""
-        for parameter in self.parameters():
-            parameter.grad = None
+        for module in self.modules():
+            for _, parameter in module._own_parameters():
+                parameter.grad = None
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
         """Calls `fn` on every module below, then on this one; for instance to initialize."""
@@ -261,9 +360,9 @@ class Module:
             found.update((_join(path, n), v) for n, v, persistent in module._own_buffers() if persistent)
         return found
 
-    def state_dict(self) -> dict[str, Any]:
-        """Copies of the arrays of parameters and persistent buffers, by dotted path."""
-        return {key: np.copy(tensor.data) for key, tensor in self._state_tensors().items()}
+    def state_dict(self, *, prefix: str = "") -> dict[str, Any]:
+        """Copies of the arrays of parameters and persistent buffers, by dotted path after `prefix`."""
+        return {prefix + key: np.copy(tensor.data) for key, tensor in self._state_tensors().items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> KeyReport:
         """Writes arrays into the parameters and buffers, in place; all of them or none.
@@ -278,48 +377,6 @@ class Module:
             StateDictError: lists every missing, unexpected, mis-shaped and mis-typed key at once.
         """
         return load_into(self._state_tensors(), state_dict, strict, type(self).__name__)
-
-    # -- hooks
-
-    def register_forward_pre_hook(self, hook: Callable[[Module, Any], Any]) -> HookHandle:
-        """Calls `hook(module, args)` before forward; what it returns, if anything, replaces args.
-
-        Returns:
-            A handle; `handle.remove()` takes the hook away.
-        """
-        return self._add_hook(0, hook)
-
-    def register_forward_hook(self, hook: Callable[[Module, Any, Any], Any]) -> HookHandle:
-        """Calls `hook(module, args, output)` after forward; a value returned replaces the output.
-
-        Returns:
-            A handle; `handle.remove()` takes the hook away.
-        """
-        return self._add_hook(1, hook)
-
-    def _add_hook(self, place: int, hook: Any) -> HookHandle:
-        if self._hooks is None:
-            self.__dict__["_hooks"] = ([], [])
-        assert self._hooks is not None
-        self._hooks[place].append(hook)
-        return HookHandle(self, self._hooks[place], hook)
-
-    def _drop_empty_hooks(self) -> None:
-        if self._hooks is not None and not any(self._hooks):
-            self.__dict__["_hooks"] = None
-
-    def _forward_between_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        assert self._hooks is not None
-        before, after = self._hooks
-        for hook in list(before):
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        out = self.forward(*args, **kwargs)
-        for hook in list(after):
-            changed = hook(self, args, out)
-            out = out if changed is None else changed
-        return out
 
     # -- text
 

@@ -1,4 +1,4 @@
-"""Normalization layers."""
+"""Normalization layers: those without running statistics, and the names of the others."""
 
 from __future__ import annotations
 
@@ -6,134 +6,208 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor
-from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError
 
 from ._checks import is_integer, is_number, place, require, size
-from .functional.normalization import EpsPlacement, batch_norm, check_placement, folded
+from .batch_norm import (
+    BatchNorm,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
+from .functional._normalize import EpsPlacement, check_placement
+from .functional.normalization import group_norm, layer_norm, rms_norm
 from .module import Module, Parameter
 
-__all__ = ["BatchNorm"]
+__all__ = [
+    "BatchNorm",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "RMSNorm",
+]
 
 
-class BatchNorm(Module):
-    """Batch normalization over all axes but the feature axis; see `functional.batch_norm`.
+def _parameters(affine: bool, bias: bool, shape: Any, dtype: Any) -> tuple[Parameter | None, Parameter | None]:
+    """Weight 1 and bias 0, or None."""
+    dtype = np.dtype(np.float32 if dtype is None else dtype)
+    weight = Parameter(np.ones(shape, dtype)) if affine else None
+    return weight, (Parameter(np.zeros(shape, dtype)) if affine and bias else None)
 
-    Parameters weight and bias (C,), starting at 1 and 0; buffers running_mean, running_var (C,) and
-    num_batches_tracked. In training mode the batch's statistics are used and the running ones move;
-    in evaluation mode the running ones are used (the batch's if they are not tracked).
+
+def _shape(owner: str, normalized_shape: Any) -> tuple[int, ...]:
+    """normalized_shape as a tuple, from an integer or a sequence of them."""
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    holds = bool(shape) and all(is_integer(n, 1) for n in shape)
+    domain = "a positive integer or a sequence of such"
+    require(holds, owner, "normalized_shape", domain, normalized_shape, f"{owner}(64)")
+    return tuple(int(n) for n in shape)
+
+
+class LayerNorm(Module):
+    """Layer normalization over the last axes; see `functional.layer_norm`.
+
+    Parameters weight and bias of normalized_shape, starting at 1 and 0.
 
     Args:
-        num_features: C.
-        feature_axis: the axis of features; 1 in batch-first layouts, 0 for features x batch.
+        normalized_shape: the lengths of the last axes; an integer for one.
         eps: keeps the divisor away from 0.
+        elementwise_affine: learn weight and bias.
+        bias: with elementwise_affine, learn the bias too.
         eps_placement: "variance" for sqrt(var + eps), "deviation" for std + eps.
-        momentum: weight of the newest batch in the running statistics; None gives every batch the
-            same weight, so that they are the mean of the means and of the unbiased variances.
-        affine: learn weight and bias.
-        track_running_stats: keep running statistics.
-        dtype: of parameters and statistics, float32 by default.
+        dtype: of the parameters, float32 by default.
 
     Raises:
         ArgumentError: an option is outside its domain.
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...] | list[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        eps_placement: EpsPlacement = "variance",
+        dtype: Any = None,
+    ) -> None:
+        check_placement(eps_placement, "LayerNorm")
+        self.normalized_shape = _shape("LayerNorm", normalized_shape)
+        require(is_number(eps, 0), "LayerNorm", "eps", "a number >= 0", eps, "LayerNorm(64, eps=1e-5)")
+        self.eps = float(eps)
+        self.elementwise_affine = elementwise_affine
+        self.eps_placement: EpsPlacement = eps_placement
+        self.weight, self.bias = _parameters(elementwise_affine, bias, self.normalized_shape, dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Input (*, normalized_shape); the output has the same shape."""
+        return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps, eps_placement=self.eps_placement)
+
+    def extra_repr(self) -> str:
+        """The shape and the options."""
+        text = f"{self.normalized_shape}, eps={self.eps:g}, elementwise_affine={self.elementwise_affine}"
+        if self.elementwise_affine and self.bias is None:
+            text += ", bias=False"
+        return text + _placement(self.eps_placement)
+
+
+class RMSNorm(Module):
+    """RMS normalization over the last axes; see `functional.rms_norm`.
+
+    Parameter weight of normalized_shape, starting at 1.
+
+    Args:
+        normalized_shape: the lengths of the last axes; an integer for one.
+        eps: keeps the divisor away from 0; None for the machine epsilon of the input's dtype.
+        elementwise_affine: learn the weight.
+        eps_placement: "variance" for sqrt(mean(x^2) + eps), "deviation" for sqrt(mean(x^2)) + eps.
+        dtype: of the weight, float32 by default.
+
+    Raises:
+        ArgumentError: an option is outside its domain.
+    """
 
     def __init__(
         self,
-        num_features: int,
+        normalized_shape: int | tuple[int, ...] | list[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
         *,
-        feature_axis: int = 1,
-        eps: float = 1e-5,
         eps_placement: EpsPlacement = "variance",
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
         dtype: Any = None,
     ) -> None:
-        check_placement(eps_placement)
-        example = "BatchNorm(64, feature_axis=1, eps=1e-5, momentum=0.1)"
-        size("BatchNorm", "num_features", num_features, example)
-        require(is_integer(feature_axis), "BatchNorm", "feature_axis", "an integer", feature_axis, example)
-        require(is_number(eps, 0), "BatchNorm", "eps", "a number >= 0", eps, example)
-        in_range = momentum is None or is_number(momentum, 0, 1)
-        require(in_range, "BatchNorm", "momentum", "a number in [0, 1] or None", momentum, example)
-        dtype = np.dtype(np.float32 if dtype is None else dtype)
-        self.num_features = int(num_features)
-        self.feature_axis = int(feature_axis)
-        self.eps = float(eps)
+        check_placement(eps_placement, "RMSNorm")
+        self.normalized_shape = _shape("RMSNorm", normalized_shape)
+        valid = eps is None or is_number(eps, 0)
+        require(valid, "RMSNorm", "eps", "a number >= 0 or None", eps, "RMSNorm(64, eps=1e-6)")
+        self.eps = None if eps is None else float(eps)
+        self.elementwise_affine = elementwise_affine
         self.eps_placement: EpsPlacement = eps_placement
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
-        tracked = track_running_stats
-        self.register_buffer("running_mean", np.zeros(num_features, dtype) if tracked else None)
-        self.register_buffer("running_var", np.ones(num_features, dtype) if tracked else None)
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracked else None)
+        self.weight, _ = _parameters(elementwise_affine, False, self.normalized_shape, dtype)
 
     def forward(self, x: Any) -> Any:
-        """Any shape with C elements along the feature axis; the output has the same."""
-        shape = x.shape
-        axis = self.feature_axis
-        if not -len(shape) <= axis < len(shape) or shape[axis] != self.num_features:
-            raise ShapeError(
-                f"BatchNorm: the input must have {self.num_features} features along axis {axis}, "
-                f"got shape {shape}; change num_features or feature_axis. {place('BatchNorm')}"
-            )
-        momentum: Any = self.momentum
-        batches = self.num_batches_tracked
-        count = None
-        if self.training and batches is not None and not current().replaying:
-            count = batches.data + 1
-            if momentum is None:
-                assert self.running_mean is not None
-                momentum = 1 / count.astype(self.running_mean.dtype)
-        out = batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training,
-            momentum,
-            self.eps,
-            feature_axis=axis,
-            eps_placement=self.eps_placement,
-        )
-        if count is not None:
-            assert batches is not None
-            batches.data = count  # last, so that a failed forward leaves no trace
-        return out
-
-    def folded(self) -> tuple[Any, Any]:
-        """Scale and shift (C,) such that evaluation mode computes x * scale + shift.
-
-        Raises:
-            ArgumentError: running statistics are not tracked.
-        """
-        if self.running_mean is None or self.running_var is None:
-            raise ArgumentError(
-                f"BatchNorm.folded: running statistics must be tracked, got "
-                f"track_running_stats=False; make the layer with True. {place('BatchNorm')}"
-            )
-        mean, var = self.running_mean, self.running_var
-        return folded(mean, var, self.weight, self.bias, self.eps, self.eps_placement)
+        """Input (*, normalized_shape); the output has the same shape."""
+        return rms_norm(x, self.normalized_shape, self.weight, self.eps, eps_placement=self.eps_placement)
 
     def extra_repr(self) -> str:
-        """The number of features and the options."""
-        text = f"{self.num_features}, eps={self.eps:g}, momentum={self.momentum}"
-        if self.feature_axis != 1:
-            text += f", feature_axis={self.feature_axis}"
-        if self.eps_placement != "variance":
-            text += f", eps_placement={self.eps_placement!r}"
-        if not self.affine:
-            text += ", affine=False"
-        return text if self.track_running_stats else f"{text}, track_running_stats=False"
+        """The shape and the options."""
+        eps = self.eps if self.eps is None else f"{self.eps:g}"
+        text = f"{self.normalized_shape}, eps={eps}, elementwise_affine={self.elementwise_affine}"
+        return text + _placement(self.eps_placement)
+
+
+class GroupNorm(Module):
+    """Group normalization of every sample; see `functional.group_norm`.
+
+    Parameters weight and bias (C,), starting at 1 and 0. One group is layer normalization over channels and space,
+    as many groups as channels are instance normalization.
+
+    Args:
+        num_groups: into how many groups of neighbours the channels are divided.
+        num_channels: C, a multiple of num_groups.
+        eps: keeps the divisor away from 0.
+        affine: learn weight and bias.
+        bias: with affine, learn the bias too.
+        eps_placement: "variance" for sqrt(var + eps), "deviation" for std + eps.
+        dtype: of the parameters, float32 by default.
+
+    Raises:
+        ArgumentError: an option is outside its domain, or the groups do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+        eps_placement: EpsPlacement = "variance",
+        dtype: Any = None,
+    ) -> None:
+        example = "GroupNorm(8, 64, eps=1e-5)"
+        check_placement(eps_placement, "GroupNorm")
+        self.num_groups = size("GroupNorm", "num_groups", num_groups, example)
+        self.num_channels = size("GroupNorm", "num_channels", num_channels, example)
+        if num_channels % num_groups:
+            raise ArgumentError(
+                f"GroupNorm: num_channels must be a multiple of num_groups, got {num_channels} channels and "
+                f"{num_groups} groups; e.g. {example}. {place('GroupNorm')}"
+            )
+        require(is_number(eps, 0), "GroupNorm", "eps", "a number >= 0", eps, example)
+        self.eps = float(eps)
+        self.affine = affine
+        self.eps_placement: EpsPlacement = eps_placement
+        self.weight, self.bias = _parameters(affine, bias, num_channels, dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Input (N, C, *); the output has the same shape."""
+        if len(x.shape) > 1 and x.shape[1] != self.num_channels:
+            raise ShapeError(
+                f"GroupNorm: the input must have {self.num_channels} channels along axis 1, got shape {x.shape}; "
+                f"change num_channels or the input. {place('GroupNorm')}"
+            )
+        return group_norm(x, self.num_groups, self.weight, self.bias, self.eps, eps_placement=self.eps_placement)
+
+    def extra_repr(self) -> str:
+        """The sizes and the options."""
+        text = f"{self.num_groups}, {self.num_channels}, eps={self.eps:g}, affine={self.affine}"
+        if self.affine and self.bias is None:
+            text += ", bias=False"
+        return text + _placement(self.eps_placement)
+
+
+def _placement(placement: EpsPlacement) -> str:
+    """What `repr` says about the placement of eps, if it is not the default."""
+    return "" if placement == "variance" else f", eps_placement={placement!r}"

@@ -27,29 +27,43 @@ class KeyReport(NamedTuple):
 def load_into(tensors: Mapping[str, Tensor], state_dict: Mapping[str, Any], strict: bool, module: str) -> KeyReport:
     """Writes `state_dict` into `tensors` in place, or raises and writes nothing.
 
+    A tensor that several keys share is missing only if none of its keys is there (files that keep one of them load),
+    and the arrays under its keys must be equal.
+
     Raises:
         StateDictError: a key is missing or unexpected (if `strict`), or an array has another shape
             or a dtype that cannot be converted without changing its kind.
     """
-    missing = [key for key in tensors if key not in state_dict]
+    if not isinstance(state_dict, Mapping):
+        raise StateDictError(
+            f"load_state_dict: the state must be a mapping of keys to arrays, got {type(state_dict).__name__}; "
+            f"nn.load(module, path) reads a file. {where('load_state_dict')}"
+        )
+    found = {id(tensor) for key, tensor in tensors.items() if key in state_dict}
+    missing = [key for key, tensor in tensors.items() if id(tensor) not in found]
     unexpected = [key for key in state_dict if key not in tensors]
     problems = []
     if strict:
         problems += [f"missing {key} {tensors[key].shape}" for key in missing]
         problems += [f"unexpected {key}" for key in unexpected]
     arrays: dict[str, Any] = {}
+    first: dict[int, str] = {}  # the first key of each tensor
     for key, tensor in tensors.items():
         if key not in state_dict:
             continue
+        value = state_dict[key]
         try:
-            array = Tensor(state_dict[key]).data
-        except (AutogradError, TypeError, ValueError) as error:
+            # A PyTorch parameter becomes an array by way of its detached self.
+            array = Tensor(value.detach() if hasattr(value, "detach") else value).data
+        except (AutogradError, TypeError, ValueError, RuntimeError) as error:
             problems.append(f"{key} is not an array ({error})")
             continue
         if array.shape != tensor.shape:
             problems.append(f"{key} has shape {array.shape}, must be {tensor.shape}")
         elif not np.can_cast(array.dtype, tensor.dtype, "same_kind"):
             problems.append(f"{key} has dtype {array.dtype}, must convert to {tensor.dtype}")
+        elif (other := first.setdefault(id(tensor), key)) != key and not _equal(array, arrays[other]):
+            problems.append(f"{key} differs from {other}, which is the same tensor in this module")
         arrays[key] = array
     if problems:
         raise StateDictError(
@@ -62,6 +76,12 @@ def load_into(tensors: Mapping[str, Tensor], state_dict: Mapping[str, Any], stri
     for key, array in {key: array.astype(tensors[key].dtype) for key, array in arrays.items()}.items():
         _write(tensors[key], array)
     return KeyReport(missing, unexpected)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return True  # not asked of arrays that may be elsewhere
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f")
 
 
 def _write(tensor: Tensor, array: Any) -> None:

@@ -1,19 +1,109 @@
 """Layers and losses as functions, in forward form only; arrays or Tensors in, Tensors recorded."""
 
-from .activation import log_softmax, relu, sigmoid, tanh
+from ._reduction import Reduction
+from .activation import (
+    celu,
+    elu,
+    gelu,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    identity,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    smht,
+    softmax,
+    softmin,
+    softplus,
+    softsign,
+    step,
+    swish,
+    tanh,
+    tanhshrink,
+)
+from .binary import binary_cross_entropy, binary_cross_entropy_with_logits, hinge_loss, perceptron_loss
+from .convolution import conv1d, conv2d, conv3d
+from .cross_entropy import cross_entropy, nll_from_probabilities, nll_loss
+from .dropout import dropout, dropout1d, dropout2d, gaussian_noise
+from .embedding import embedding
+from .gated import gated_linear, glu
 from .linear import linear
-from .loss import Reduction, cross_entropy, mse_loss
-from .normalization import EpsPlacement, batch_norm
+from .loss import half_squared_loss, huber_loss, kl_div, l1_loss, l1_penalty, l2_penalty, mse_loss, smooth_l1_loss
+from .normalization import EpsPlacement, batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 
 __all__ = [
     "EpsPlacement",
     "Reduction",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
     "cross_entropy",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "elu",
+    "embedding",
+    "gated_linear",
+    "gaussian_noise",
+    "gelu",
+    "glu",
+    "group_norm",
+    "half_squared_loss",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_loss",
+    "huber_loss",
+    "identity",
+    "instance_norm",
+    "kl_div",
+    "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
+    "layer_norm",
+    "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
+    "mish",
     "mse_loss",
+    "nll_from_probabilities",
+    "nll_loss",
+    "perceptron_loss",
+    "prelu",
     "relu",
+    "relu6",
+    "rms_norm",
+    "selu",
     "sigmoid",
+    "silu",
+    "smht",
+    "smooth_l1_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softsign",
+    "step",
+    "swish",
     "tanh",
+    "tanhshrink",
 ]

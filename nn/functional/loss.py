@@ -1,41 +1,33 @@
-"""Losses in forward form, stable from logits."""
+"""Losses between numbers, and penalties on parameters, in forward form.
+
+Each is reduced by "mean" (over all elements), "sum" or "none". All raise ShapeError where input and target differ in
+shape, DTypeError where the input is not floating or the target not real, ArgumentError for an unknown reduction. The
+mean of no elements is NaN (with NumPy's RuntimeWarning), their sum 0.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor, logsumexp
-from autograd_core.errors import ArgumentError, DTypeError, ShapeError, where
+from autograd_core.errors import ArgumentError, where
 
-from .._checks import place
-from .activation import log_softmax
+from .._checks import is_number, require
+from ._reduction import Reduction, matching, reduced, refuse, seen, values
 
-__all__ = ["Reduction", "check_reduction", "cross_entropy", "mse_loss"]
-
-Reduction: TypeAlias = Literal["mean", "sum", "none"]
-
-
-def check_reduction(name: str, reduction: str) -> None:
-    """Raises ArgumentError unless `reduction` is one of the three."""
-    if reduction not in get_args(Reduction):
-        raise ArgumentError(
-            f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}; "
-            f"'mean' is the default. {where(name)}"
-        )
-
-
-def _reduced(name: str, loss: Any, reduction: str) -> Any:
-    if reduction == "mean":
-        return loss.mean()
-    check_reduction(name, reduction)
-    return loss.sum() if reduction == "sum" else loss
-
-
-def _as_dtype(target: Any, dtype: Any) -> Any:
-    """A target in the prediction's dtype: a float64 label must not widen a float32 model."""
-    return target if target.dtype == dtype else target.astype(dtype)
+__all__ = [
+    "check_positive",
+    "half_squared_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
+    "mse_loss",
+    "smooth_l1_loss",
+]
 
 
 def mse_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
@@ -45,89 +37,125 @@ def mse_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
         input: predictions, of any shape.
         target: of the same shape; converted to the predictions' dtype.
         reduction: "mean" over all elements, "sum", or "none".
+    """
+    return reduced("mse_loss", (input - matching("mse_loss", input, target)) ** 2, reduction)
+
+
+def half_squared_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
+    """Half the squared error, 1/2 (input - target)^2, reduced: the loss of Adaline and of least squares."""
+    loss = reduced("half_squared_loss", (input - matching("half_squared_loss", input, target)) ** 2, reduction)
+    return loss * 0.5
+
+
+def l1_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
+    """Absolute error, |input - target|, reduced; its subgradient at 0 is 0."""
+    return reduced("l1_loss", np.abs(input - matching("l1_loss", input, target)), reduction)
+
+
+def check_positive(name: str, option: str, value: Any, zero: bool = False) -> None:
+    """Raises ArgumentError unless the option is a finite positive number (or 0 where that has a meaning)."""
+    holds = is_number(value, 0) and value < np.inf and (zero or value > 0)
+    require(holds, name, option, "a finite number >= 0" if zero else "a finite positive number", value, f"{option}=1.0")
+
+
+def _huber(name: str, input: Any, target: Any, delta: float) -> Any:
+    """With c the error e cut to [-delta, delta], c e - c^2 / 2: a parabola that goes on as its tangents."""
+    error = input - matching(name, input, target)
+    cut = np.clip(error, -delta, delta)
+    return cut * (error - cut * 0.5)
+
+
+def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0) -> Any:
+    """Huber's loss of the error e = input - target, reduced.
+
+    1/2 e^2 where |e| <= delta, delta (|e| - delta / 2) elsewhere.
 
     Raises:
-        ShapeError: the shapes differ; broadcasting (N,) against (N, 1) would give N^2 errors.
-        ArgumentError: the reduction is unknown.
+        ArgumentError: delta is not positive.
+
+    Reference:
+        Huber, "Robust Estimation of a Location Parameter", Ann. Math. Statist. 35 (1964).
     """
-    target = target if hasattr(target, "shape") else np.asarray(target)
-    if input.shape != target.shape:
-        raise ShapeError(
-            f"mse_loss: the target must have the input's shape {input.shape}, got {target.shape}; "
-            f"reshape one of them. {place('mse_loss')}"
-        )
-    return _reduced("mse_loss", (input - _as_dtype(target, input.dtype)) ** 2, reduction)
+    check_positive("huber_loss", "delta", delta)
+    return reduced("huber_loss", _huber("huber_loss", input, target, delta), reduction)
 
 
-def cross_entropy(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
-    """Cross-entropy of softmax(input) against labels, from logits, without overflow.
+def smooth_l1_loss(input: Any, target: Any, reduction: Reduction = "mean", beta: float = 1.0) -> Any:
+    """Absolute error with its kink rounded off, reduced; e = input - target.
 
-    With class indices t, ln(sum_c e^(x_c)) - x_t; with probabilities p, -sum_c p_c ln softmax(x)_c.
+    1/2 e^2 / beta where |e| < beta, |e| - beta / 2 elsewhere: `huber_loss` divided by beta, and `l1_loss` for 0.
+
+    Raises:
+        ArgumentError: beta is negative.
+    """
+    check_positive("smooth_l1_loss", "beta", beta, zero=True)
+    if beta == 0:
+        return reduced("smooth_l1_loss", np.abs(input - matching("smooth_l1_loss", input, target)), reduction)
+    return reduced("smooth_l1_loss", _huber("smooth_l1_loss", input, target, beta), reduction) * (1 / beta)
+
+
+def kl_div(input: Any, target: Any, reduction: Any = "mean", log_target: bool = False) -> Any:
+    """Kullback-Leibler divergence of the target p from a model's log-probabilities, p (ln p - input), reduced.
 
     Args:
-        input: logits (N, C), or (N, C, d1, ...), or (C,).
-        target: integers in [0, C), of the input's shape without the class axis; or one-hot rows or
-            probabilities, floating and of the input's shape.
-        reduction: "mean" over all samples, "sum", or "none".
+        input: log-probabilities, of any shape.
+        target: probabilities p of that shape (0 ln 0 is 0), or their logarithms.
+        reduction: "batchmean" is the divergence (the sum over its elements) averaged over the first axis; "mean" is
+            over all elements, as PyTorch's default.
+        log_target: the target is ln p.
 
     Raises:
-        ShapeError: the target has neither shape.
-        DTypeError: class indices that are not integers.
-        ArgumentError: a class index outside [0, C), or the reduction is unknown.
+        ArgumentError: a probability is negative.
     """
-    labels = target.data if isinstance(target, Tensor) else target
-    labels = labels if hasattr(labels, "shape") else np.asarray(labels)
-    shape = input.shape
-    if not shape:
-        raise ShapeError(
-            f"cross_entropy: the logits must have a class axis, got a 0-d input; "
-            f"give them as (N, C). {place('cross_entropy')}"
-        )
-    axis = 1 if len(shape) > 1 else 0
-    if labels.shape == shape and labels.dtype.kind == "f":
-        soft = target if isinstance(target, Tensor) else labels
-        soft = _as_dtype(soft, input.dtype)
-        loss = -(soft * log_softmax(input, axis)).sum(axis)
+    target = matching("kl_div", input, target)
+    if log_target:
+        loss = np.exp(target) * (target - input)
     else:
-        _check_labels(labels, shape, axis)
-        total = logsumexp(input, axis=axis)
-        if len(shape) == 2:
-            loss = total - input[np.arange(shape[0]), labels]
-        else:
-            chosen = np.take_along_axis(input, np.expand_dims(labels, axis), axis)
-            loss = total - chosen.reshape(total.shape)
-    return _reduced("cross_entropy", loss, reduction)
+        p = values(target)
+        if seen(p) and not p.min() >= 0:
+            refuse(
+                "kl_div", "probabilities must be at least 0", "target", p, ~(p >= 0),
+                "give probabilities, or set log_target=True",
+            )  # fmt: skip
+        loss = target * (np.log(np.where(p > 0, target, 1)) - input)
+    if reduction != "batchmean":
+        return reduced("kl_div", loss, reduction)
+    return loss.sum() / (input.shape[0] if input.shape else 1)
 
 
-def _check_labels(labels: Any, shape: tuple[int, ...], axis: int) -> None:
-    """Raises what `cross_entropy` says about class indices."""
-    classes = shape[axis]
-    expected = shape[:axis] + shape[axis + 1 :]
-    if labels.shape != expected:
-        raise ShapeError(
-            f"cross_entropy: for logits of shape {shape} the target must be class indices of shape "
-            f"{expected} or probabilities (floating) of shape {shape}, got {labels.dtype} labels "
-            f"of shape {labels.shape}; reshape them, or convert one-hot rows with "
-            f".astype(np.float32). {place('cross_entropy')}"
-        )
-    if labels.dtype.kind not in "iu":
-        raise DTypeError(
-            f"cross_entropy: class indices must be integers, got labels of dtype {labels.dtype} "
-            f"and shape {labels.shape}; convert with .astype(np.int64). {place('cross_entropy')}"
-        )
-    # On arrays of other kinds (traced, distributed) a look at the values is not to be had here.
-    if type(labels) is not np.ndarray or not labels.size:
-        return
-    if labels.dtype.kind == "u":
-        bad = labels.max() >= classes
-    else:  # a negative number is a large one without its sign
-        bad = labels.view(f"u{labels.itemsize}").max() >= classes
-    if bad:
-        wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-        first = labels.reshape(-1)[wrong[0]]
+def _penalized(name: str, parameters: Any, lam: float) -> list[Any]:
+    require(is_number(lam, 0), name, "lam", "a number >= 0", lam, f"{name}(model.parameters(), 1e-4)")
+    given: Iterable[Any] = [parameters] if hasattr(parameters, "shape") else parameters
+    found = list(given)
+    if not found:
         raise ArgumentError(
-            f"cross_entropy: class indices must be in [0, {classes}) for logits of shape {shape}, "
-            f"got label {first} at position {wrong[0]} ({len(wrong)} of {labels.size} labels are "
-            f"outside); count classes from 0, or give the model more outputs. "
-            f"{place('cross_entropy')}"
+            f"{name}: parameters must be at least one Tensor, got none; an iterator such as model.parameters() can be "
+            f"used once, so call it again. {where(name)}"
         )
+    return found
+
+
+def l2_penalty(parameters: Any, lam: float) -> Any:
+    """Weight decay as a term of the loss, lam * (sum of the squares of all elements).
+
+    Its gradient in a parameter W is 2 lam W, where an optimizer's `weight_decay` adds lam W.
+
+    Args:
+        parameters: a Tensor, or several (such as `model.parameters()`).
+        lam: the strength, at least 0.
+
+    Raises:
+        ArgumentError: there are no parameters, or lam is negative.
+    """
+    total, *others = [(w**2).sum() for w in _penalized("l2_penalty", parameters, lam)]
+    for part in others:
+        total = total + part
+    return total * lam
+
+
+def l1_penalty(parameters: Any, lam: float) -> Any:
+    """Sparsity as a term of the loss, lam * (sum of the absolute values of all elements); as `l2_penalty`."""
+    total, *others = [np.abs(w).sum() for w in _penalized("l1_penalty", parameters, lam)]
+    for part in others:
+        total = total + part
+    return total * lam
