@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import io
 import pathlib
 import re
@@ -14,7 +13,6 @@ import autograd_core as ac
 import nn
 from autograd_core import Tensor
 from nn.module import Module, Parameter
-from nn.state import StateDictError
 
 
 class Net(Module):
@@ -111,121 +109,119 @@ def test_zero_grad_and_apply() -> None:
     assert visited == ["Linear", "BatchNorm", "Tanh", "Sequential", "Linear", "Net"]
 
 
-# -- state
+# -- look-up
 
 
-def test_state_dict_round_trip() -> None:
-    source, target = Net(), Net()
-    source(np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32))
-    state = source.state_dict()
-    assert {k: v.shape for k, v in state.items()} == {
-        "body.0.weight": (4, 3), "body.0.bias": (4,), "body.1.weight": (4,), "body.1.bias": (4,),
-        "body.1.running_mean": (4,), "body.1.running_var": (4,),
-        "body.1.num_batches_tracked": (), "head.weight": (2, 4),
-    }  # fmt: skip
-    before = {k: t.data for k, t in target._state_tensors().items()}
-    report = target.load_state_dict(state)
-    assert report == ([], [])
-    for key, tensor in target._state_tensors().items():
-        np.testing.assert_array_equal(tensor.data, state[key])
-        assert tensor.data is before[key], "written in place"
-        assert not np.shares_memory(tensor.data, state[key])
-        assert not np.shares_memory(source._state_tensors()[key].data, state[key])
-    assert target.body[1].num_batches_tracked.item() == 1
-
-
-def test_load_state_dict_lists_everything_and_loads_nothing() -> None:
+def test_paths_lead_to_modules_parameters_and_buffers() -> None:
     net = Net()
-    state = {k: v + 1 for k, v in net.state_dict().items()}
-    before = net.state_dict()
-    del state["body.0.bias"]
-    state["extra"] = np.ones(1)
-    state["head.weight"] = np.ones((2, 5))
-    state["body.1.num_batches_tracked"] = np.array(1.5)
-    state["body.1.bias"] = "nothing"
-    with pytest.raises(StateDictError) as caught:
-        net.load_state_dict(state)
-    message = str(caught.value)
-    for line in (
-        "5 that differ",
-        "missing body.0.bias (4,)",
-        "unexpected extra",
-        "head.weight has shape (2, 5), must be (2, 4)",
-        "body.1.num_batches_tracked has dtype float64, must convert to int64",
-        "body.1.bias is not an array",
-        "Nothing was loaded; build the module",
-        "called at test_nn_module.py:",
-    ):
-        assert line in message
-    for key, value in net.state_dict().items():
-        np.testing.assert_array_equal(value, before[key])
+    assert net.get_submodule("") is net
+    assert net.get_submodule("body.1") is net.body[1]
+    assert net.get_parameter("body.0.weight") is net.body[0].weight
+    assert net.head.get_parameter("weight") is net.head.weight
+    assert net.get_buffer("body.1.running_mean") is net.body[1].running_mean
 
 
-def test_load_state_dict_not_strict_returns_the_keys() -> None:
-    net = Net()
-    report = net.load_state_dict({"head.weight": np.full((2, 4), 3.0), "extra": [1]}, strict=False)
-    assert "body.0.weight" in report.missing_keys
-    assert report.unexpected_keys == ["extra"]
-    np.testing.assert_array_equal(net.head.weight.data, 3)
-    assert net.head.weight.dtype == np.float32
-    with pytest.raises(StateDictError, match=r"head.weight has shape"):
-        net.load_state_dict({"head.weight": np.ones(3)}, strict=False)
-
-
-def test_load_state_dict_raises_the_version() -> None:
+def test_shared_ones_can_be_listed_under_each_name() -> None:
     layer = nn.Linear(2, 2)
-    out = layer(Tensor(np.ones((1, 2), np.float32), requires_grad=True))
-    layer.load_state_dict(layer.state_dict())
-    with pytest.raises(ac.errors.VersionError, match="load_state_dict changed it"):
-        out.sum().backward()
+    net = nn.Sequential(layer, layer, nn.BatchNorm(2))
+    net[2].register_buffer("again", net[2].running_mean)
+    every = [n for n, _ in net.named_parameters(remove_duplicate=False)]
+    assert every == ["0.weight", "0.bias", "1.weight", "1.bias", "2.weight", "2.bias"]
+    assert [n for n, _ in net.named_parameters("p")] == ["p.0.weight", "p.0.bias", "p.2.weight", "p.2.bias"]
+    assert [n for n, _ in net.named_buffers(remove_duplicate=False)][-1] == "2.again"
+    assert [n for n, _ in net.named_buffers()][-1] == "2.num_batches_tracked"
+    assert list(layer.state_dict(prefix="x.")) == ["x.weight", "x.bias"]
 
 
-def test_load_state_dict_into_a_read_only_array() -> None:
-    array = np.zeros(2, np.float32)
-    array.flags.writeable = False
-    layer = nn.Linear(3, 2)
-    layer.bias = Parameter(array)
-    layer.load_state_dict({"weight": np.ones((2, 3)), "bias": np.ones(2)})
-    np.testing.assert_array_equal(layer.bias.data, 1)
+def test_names_that_are_not_identifiers() -> None:
+    net = Module()
+    net.add_module("0", nn.Tanh())
+    net.register_module("1", None)
+    net.register_parameter("w", Parameter([1.0]))
+    net.register_parameter("v", None)
+    net.register_parameter("w", Parameter([2.0]))
+    net.add_module("1", nn.ReLU())
+    assert [n for n, _ in net.named_children()] == ["0", "1"]
+    assert [(n, p.item()) for n, p in net.named_parameters()] == [("w", 2)]
+    assert net.v is None
 
 
-def test_deepcopy_is_independent() -> None:
-    net = Net()
-    twin = copy.deepcopy(net)
-    twin.head.weight.data[:] = 7
-    assert not np.any(net.head.weight.data == 7)
-    assert [n for n, _ in twin.named_parameters()] == [n for n, _ in net.named_parameters()]
+@pytest.mark.parametrize(
+    ("error", "message", "action"),
+    [
+        (AttributeError, "get_submodule: the path must lead to a module of this Net, got 'body.7'; there are body, "
+         "body.0, body.1, body.2, head. in", lambda: Net().get_submodule("body.7")),
+        (AttributeError, "lead to a module of this Net, got 'head.weight.x'",
+         lambda: Net().get_submodule("head.weight.x")),
+        (AttributeError, "get_parameter: the path must lead to a parameter of this Linear, got 'wieght'; there are "
+         "weight, bias", lambda: nn.Linear(1, 1).get_parameter("wieght")),
+        (AttributeError, "get_parameter: .* got 'body.1.running_mean'",
+         lambda: Net().get_parameter("body.1.running_mean")),
+        (AttributeError, "get_buffer: .* a buffer of this Linear, got 'weight'; there are none",
+         lambda: nn.Linear(1, 1).get_buffer("weight")),
+        (AttributeError, r"there are 0.weight, .*, \.\.\.\. in",
+         lambda: nn.Sequential(*[nn.Linear(1, 1) for _ in range(6)]).get_parameter("x")),
+        (ac.AutogradError, "add_module: the name must be a free one without dots, got 'a.b' on Module",
+         lambda: Module().add_module("a.b", nn.Tanh())),
+        (ac.AutogradError, "add_module: the name must be a free one without dots, got ''",
+         lambda: Module().add_module("", nn.Tanh())),
+        (ac.AutogradError, "add_module: the name must be a free one without dots, got 'forward'",
+         lambda: Module().add_module("forward", nn.Tanh())),
+        (ac.AutogradError, "add_module: the name must be a free one without dots, got 'weight'",
+         lambda: nn.Linear(1, 1).add_module("weight", nn.Tanh())),
+        (ac.AutogradError, "add_module: 'a' must be a Module or None, got type; pass an instance",
+         lambda: Module().add_module("a", nn.Tanh)),
+        (ac.AutogradError, "register_parameter: the name must be a free one without dots, got 'training'",
+         lambda: Module().register_parameter("training", None)),
+        (ac.AutogradError, "register_parameter: 'a' must be a Parameter or None, got ndarray; write nn.Parameter",
+         lambda: Module().register_parameter("a", np.ones(1))),
+        (ac.errors.DTypeError, "to: the dtype must be a real floating one, got .*int64",
+         lambda: nn.Linear(1, 1).to(np.int64)),
+        (ac.errors.DTypeError, "got 'cuda'; e.g. np.float32 .there is no device", lambda: nn.Linear(1, 1).to("cuda")),
+        (ac.errors.DTypeError, "got None", lambda: nn.Linear(1, 1).to(None)),
+        (ac.errors.DTypeError, "got .*complex64", lambda: nn.Linear(1, 1).to(np.complex64)),
+    ],
+)  # fmt: skip
+def test_lookup_and_conversion_errors(error: type[Exception], message: str, action: Any) -> None:
+    with pytest.raises(error, match=message) as caught:
+        action()
+    assert "called at test_nn_module.py:" in str(caught.value)
 
 
-# -- hooks
+# -- what is hidden from an optimizer
 
 
-def test_forward_hooks_see_and_replace() -> None:
-    layer = nn.Sequential(nn.Tanh())[0]
-    seen: list[Any] = []
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        ([nn.Tanh()], r"Module.parts: a Module in a plain list is not registered, .* use nn.ModuleList, or keep a"),
+        ((nn.Tanh(),), "a plain tuple"),
+        ({"a": nn.Tanh()}, "a plain dict is not registered, .* use nn.ModuleDict"),
+        ([Parameter([1.0])], "a Parameter in a plain list .* use nn.ParameterList"),
+        ({"a": Parameter([1.0])}, "use nn.ParameterDict"),
+    ],
+)
+def test_modules_in_plain_containers_are_warned_of(hidden: Any, message: str) -> None:
+    net = Module()
+    net.parts = hidden
+    outer = nn.Sequential(net)
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert list(outer.parameters()) == []
+    assert "called at test_nn_module.py:" in str(caught[0].message)
 
-    def before(module: Module, args: Any) -> Any:
-        seen.append((module, args))
-        return args[0] + 1
 
-    def after(module: Module, args: Any, out: Any) -> Any:
-        seen.append((args, out))
-        return out * 2
-
-    first = layer.register_forward_pre_hook(before)
-    second = layer.register_forward_hook(after)
-    watcher = layer.register_forward_hook(lambda m, a, out: None)
-    x = Tensor(np.array([0.5]))
-    np.testing.assert_allclose(layer(x).data, 2 * np.tanh(1.5))
-    assert seen[0] == (layer, (x,))
-    assert seen[1][0][0].data == 1.5
-    first.remove()
-    first.remove()
-    np.testing.assert_allclose(layer(x).data, 2 * np.tanh(0.5))
-    second.remove()
-    watcher.remove()
-    np.testing.assert_allclose(layer(x).data, np.tanh(0.5))
-    assert layer._hooks is None
+def test_other_lists_are_not_warned_of() -> None:
+    net = Module()
+    net.parts, net.sizes, net.names = [], [1, 2], {"a": np.tanh}
+    net.hidden = lambda: net.parts
+    assert list(net.parameters()) == []
+    net.chosen = [nn.Linear(1, 1), nn.Tanh()]  # registered beside the list
+    for i, module in enumerate(net.chosen):
+        net.add_module(f"layer{i}", module)
+    assert len(list(net.parameters())) == 2
+    holder = nn.Sequential(net)
+    net.above = (holder[0],)
+    assert len(list(holder.parameters())) == 2
 
 
 # -- registration
@@ -254,22 +250,9 @@ def test_repr_is_nested() -> None:
     assert repr(nn.Sequential()) == "Sequential()"
 
 
-def test_sequential_takes_names_slices_and_more() -> None:
-    net = nn.Sequential({"a": nn.Linear(2, 3), "b": nn.Tanh()})
-    assert [n for n, _ in net.named_children()] == ["a", "b"]
-    assert net[-1] is net.b
-    assert list(net[:1]) == [net.a]
-    assert net.append(nn.ReLU())[2] is getattr(net, "2")
-    x = np.ones((1, 2), np.float32)
-    np.testing.assert_array_equal(net[:1](x).data, net.a(x).data)
-    assert nn.Sequential()(x) is x
-
-
 @pytest.mark.parametrize(
     ("error", "message", "action"),
     [
-        (ac.AutogradError, "every element must be a Module, got ufunc", lambda: nn.Sequential(np.tanh)),
-        (IndexError, r"the index must be in \[-1, 1\), got 1", lambda: nn.Sequential(nn.Tanh())[1]),
         (NotImplementedError, "a module must define forward", lambda: Module()(1)),
         (ac.AutogradError, r"Linear.weight: a registered tensor .* got ndarray; write .weight.data",
          lambda: setattr(nn.Linear(1, 1), "weight", np.ones((1, 1)))),
@@ -309,6 +292,24 @@ def test_replacing_and_removing_registered_attributes() -> None:
     layer.register_buffer("b", np.zeros(1), persistent=False)
     assert list(layer.state_dict()) == []
     assert [n for n, _ in layer.named_buffers()] == ["b"]
+
+
+def test_an_attribute_is_of_one_kind_at_a_time() -> None:
+    layer = Module()
+    layer.register_buffer("a", np.ones(1))
+    layer.a = Parameter([2.0])
+    assert [n for n, _ in layer.named_parameters()] == ["a"]
+    assert list(layer.buffers()) == []
+    assert list(layer.state_dict()) == ["a"]
+    layer.register_buffer("b", np.ones(1))
+    layer.b = nn.Tanh()
+    assert list(layer.buffers()) == []
+    layer.register_buffer("c", np.ones(1))
+    del layer.c
+    layer.c = 3  # as the message about registered tensors says
+    assert list(layer.buffers()) == []
+    with pytest.raises(AttributeError):
+        del layer.d
 
 
 def test_no_calculus_in_nn() -> None:

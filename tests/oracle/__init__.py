@@ -1,0 +1,1 @@
+"""Comparison with PyTorch: run by `make oracle`, which installs it; `make test` compares with the recording."""
