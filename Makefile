@@ -4,16 +4,19 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-bench
+ORACLE := .venv-oracle
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint notebooks clean
+.PHONY: help demo test oracle bench lint notebooks clean
 
 help:
 	@echo 'make demo       run the batch-norm notebook headless, print its verdicts, write build/demo/'
 	@echo 'make test       lint, run the tests, execute the notebooks'
+	@echo 'make oracle     compare every layer with PyTorch itself (make test compares with recorded answers;'
+	@echo '                RECORD=1 records them anew)'
 	@echo 'make bench      measure against PyTorch, JAX, autograd, MyGrad, micrograd and NumPy'
 	@echo '                (BENCH="--quick", BENCH="--only a,b", see tests/bench/run.py)'
 	@echo 'make lint       formatting, lint rules, types'
@@ -41,6 +44,11 @@ $(PEERS)/.stamp: tests/bench/requirements-peers.txt
 	$(PEERS)/bin/python $(PIP) --requirement tests/bench/requirements-peers.txt
 	@touch $@
 
+$(ORACLE)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python $(PIP) --editable '.[oracle,test]'
+	@touch $@
+
 demo: $(VENV)/.stamp-notebooks
 	$(BIN)/python notebooks/demo.py --out build/demo
 
@@ -53,6 +61,12 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 	$(BIN)/python -m pytest --nbmake notebooks/*.ipynb
 
+oracle: $(ORACLE)/.stamp
+ifdef RECORD
+	cd tests && ../$(ORACLE)/bin/python -m oracle.record
+endif
+	$(ORACLE)/bin/python -m pytest -n 2 tests/oracle
+
 bench: $(VENV)/.stamp-notebooks $(PEERS)/.stamp
 	$(BIN)/python tests/bench/run.py --peers-python $(PEERS)/bin/python $(BENCH)
 
@@ -60,5 +74,5 @@ notebooks: $(VENV)/.stamp-notebooks
 	$(BIN)/jupyter lab notebooks
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(ORACLE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

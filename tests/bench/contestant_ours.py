@@ -11,6 +11,7 @@ import numpy as np
 import autograd_core
 from autograd_core import Tensor
 from contestant_numpy import training_results
+from layers import LAYERS, arrays, filled, upstream
 from problems import (
     EPS,
     MOONS_LR,
@@ -177,5 +178,33 @@ def deep(rows: int, width: int, layers: int) -> Job:
             named[f"weight {i}"] = linear.weight.grad.data
             named[f"gamma {i}"] = norm.weight.grad.data
         return named
+
+    return Job(step, results)
+
+
+def layer(index: int) -> Job:
+    import nn
+
+    row = LAYERS[index]
+    module = getattr(nn, row.name)(*row.args, **row.options)
+    _load(module, filled([p.shape for p in module.parameters()]))
+    x_array, target = arrays(row)
+    x = Tensor(x_array, requires_grad=x_array.dtype.kind == "f")
+    inputs = (x,) if target is None else (x, target)
+    g = upstream(module(*inputs).shape)
+    got: Arrays = {}
+
+    def step() -> None:
+        x.zero_grad()
+        module.zero_grad()
+        y = module(*inputs)
+        y.backward(g)
+        got["y"] = y.data
+
+    def results() -> Arrays:
+        if row.random:
+            return {"shape": np.array(got["y"].shape)}
+        gradients = {f"parameter {i}": p.grad.data for i, p in enumerate(module.parameters())}
+        return got | gradients | ({"x": x.grad.data} if x.requires_grad else {})
 
     return Job(step, results)

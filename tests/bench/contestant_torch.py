@@ -6,9 +6,12 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from torch.nn import functional as F
 
 from contestant_numpy import training_results
+from layers import LAYERS, Layer, arrays, filled, upstream
 from problems import (
     EPS,
     MOONS_LR,
@@ -189,5 +192,69 @@ def deep(rows: int, width: int, layers: int) -> Job:
             named[f"weight {i}"] = model[3 * i].weight.grad.numpy()
             named[f"gamma {i}"] = model[3 * i + 1].weight.grad.numpy()
         return named
+
+    return Job(step, results)
+
+
+class _Composed(torch.nn.Module):
+    """What torch.nn lacks, from torch functions, as somebody would write it there."""
+
+    def __init__(self, row: Layer) -> None:
+        super().__init__()
+        self.compute = _FORMULAS[row.name]
+        if row.name in _GATED:
+            self.gate, self.value = torch.nn.Linear(*row.args), torch.nn.Linear(*row.args)
+        elif row.name == "Swish":
+            self.beta = torch.nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.compute(self, *inputs)
+
+
+def _smht(module: Any, x: Any) -> Any:
+    up, down = torch.exp(x), torch.exp(-x)
+    return (up - down) / (up + down)
+
+
+_GATED = {"GLU": torch.sigmoid, "ReGLU": torch.relu, "GEGLU": F.gelu, "SwiGLU": F.silu}
+_FORMULAS: dict[str, Any] = {
+    "GaussianNoise": lambda module, x: x + 0.1 * torch.randn_like(x),
+    "SMHT": _smht,
+    "Swish": lambda module, x: x * torch.sigmoid(module.beta * x),
+    "HalfSquaredLoss": lambda module, x, y: (0.5 * (x - y) ** 2).mean(),
+    "HingeLoss": lambda module, x, y: torch.relu(1 - y * x).mean(),
+    "PerceptronLoss": lambda module, x, y: torch.relu(-y * x).mean(),
+} | {
+    name: lambda module, x, activation=activation: activation(module.gate(x)) * module.value(x)
+    for name, activation in _GATED.items()
+}
+
+
+def layer(index: int) -> Job:
+    row = LAYERS[index]
+    if row.torch == "":
+        module: Any = _Composed(row)
+    else:
+        module = getattr(torch.nn, row.torch or row.name)(*row.args, **row.options)
+    _load(module, filled([tuple(p.shape) for p in module.parameters()]))
+    x_array, target = arrays(row)
+    x = torch.from_numpy(x_array).requires_grad_(x_array.dtype.kind == "f")
+    inputs = (x,) if target is None else (x, torch.from_numpy(target))
+    f = _maybe_compiled(module)
+    g = torch.from_numpy(upstream(tuple(f(*inputs).shape)))
+    got: Arrays = {}
+
+    def step() -> None:
+        x.grad = None
+        module.zero_grad()
+        y = f(*inputs)
+        y.backward(g)
+        got["y"] = y.detach().numpy()
+
+    def results() -> Arrays:
+        if row.random:
+            return {"shape": np.array(got["y"].shape)}
+        gradients = {f"parameter {i}": p.grad.numpy() for i, p in enumerate(module.parameters())}
+        return got | gradients | ({"x": x.grad.numpy()} if x.requires_grad else {})
 
     return Job(step, results)

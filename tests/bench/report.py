@@ -72,6 +72,27 @@ def workload_table(workload: Workload, outcomes: Outcomes) -> str:
     return f"### ({workload.letter}) {workload.title}\n\n{table(head, rows)}{note}"
 
 
+def layers_table(measured: Sequence[tuple[Workload, Outcomes]]) -> str:
+    """Workload (h): a row per layer instead of a table per layer."""
+    rows = []
+    for workload, outcomes in measured:
+        (metric,) = workload.metrics
+        sides = [outcomes.get(name, Outcome()) for name in (OURS, "PyTorch eager")]
+        values = [side.values(metric.key) for side in sides]
+        found = ratio(*values)
+        unsure = any(2 * side.disturbed() > len(side.rounds) for side in sides)
+        reason = "; ".join(side.reason for side in sides if side.reason)
+        rows.append(
+            [
+                workload.title,
+                *(_amount(median(v), metric) if v else "-" for v in values),
+                reason or "-" if found is None else f"{found:.2f}{'?' if unsure else ''}",
+            ]
+        )
+    head = ["layer", "autograd-core, ms", "PyTorch eager, ms", "ratio"]
+    return f"### (h) layers, forward and backward, float32\n\n{table(head, rows)}"
+
+
 def targets(measured: Sequence[tuple[Workload, Outcomes]]) -> list[dict[str, Any]]:
     """What ours was to reach, and what it did; None where either side has no figure."""
     found = []

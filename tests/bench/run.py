@@ -75,7 +75,7 @@ class Bench:
 
     def measure(self, workload: Workload) -> Outcomes:
         say(f"({workload.letter}) {workload.title}")
-        outcomes = {c.name: Outcome() for c in self.contestants}
+        outcomes = {c.name: Outcome() for c in self.contestants if not workload.only or c.name in workload.only}
         rounds = min(self.rounds, workload.most_rounds)
         if workload.how == "rounds":
             self.alternate(workload, outcomes, rounds)
@@ -93,6 +93,8 @@ class Bench:
         try:
             for contestant in self.contestants:
                 name = contestant.name
+                if name not in outcomes:
+                    continue
                 try:
                     workers[name] = self.start(contestant, workload)
                     workers[name].ask("step")
@@ -202,10 +204,13 @@ def main() -> int:
         if wanted and not (given.quick and long):
             outcomes = bench.measure(workload)
             measured.append((workload, outcomes))
-            print(report.workload_table(workload, outcomes), end="\n\n", flush=True)
+            if workload.letter != "h":
+                print(report.workload_table(workload, outcomes), end="\n\n", flush=True)
             save(Path(given.out), bench.versions, measured)
     if growth := report.linearity(measured):
         print(growth, end="\n\n")
+    if layers := [pair for pair in measured if pair[0].letter == "h"]:
+        print(report.layers_table(layers), end="\n\n")
     print(report.targets_table(report.targets(measured)), end="\n\n")
     versions = ", ".join(f"{k} {v}" for k, v in sorted(bench.versions.items()))
     print(f"{processor()}, {THREADS} threads; Python {platform.python_version()}; {versions}")

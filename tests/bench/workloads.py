@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from layers import LAYERS, Layer
+
 KEPT = "numpy (freed memory kept)"
 
 
@@ -27,6 +29,7 @@ class Workload:
             each round; "import" measures the import of the package alone.
         limits: per metric key, contestant and the largest ratio of ours to it; a contestant
             "" stands for an absolute limit in the metric's unit.
+        only: the contestants that it is for; all if empty.
         rtol, atol: within which contestants must agree.
     """
 
@@ -40,6 +43,7 @@ class Workload:
     limits: tuple[tuple[str, str, float], ...] = ()
     rtol: float = 1e-3
     atol: float = 1e-6
+    only: tuple[str, ...] = ()
     most_rounds: int = 1000
 
 
@@ -101,6 +105,21 @@ def _million(ops: int) -> Workload:
     )
 
 
+def _layer(index: int, layer: Layer) -> Workload:
+    return Workload(
+        "h",
+        f"layer {layer.title}",
+        f"{layer.title} on {' x '.join(map(str, layer.shape))}",
+        "layer",
+        {"index": index},
+        (Metric("seconds", "ms", 1e3, 3),),
+        limits=(("seconds", "PyTorch eager", layer.limit),),
+        only=("autograd-core", "PyTorch eager"),
+        rtol=1e-4,
+        most_rounds=7,
+    )
+
+
 WORKLOADS = (
     _chain("chain_0d", "0-d", [], limits=True),
     _chain("chain_64", "64 elements", [64], limits=True),
@@ -145,4 +164,5 @@ WORKLOADS = (
         how="import",
         limits=(("seconds", "", 150.0),),
     ),
+    *(_layer(index, layer) for index, layer in enumerate(LAYERS)),
 )
