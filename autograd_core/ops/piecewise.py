@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..operator import Array, Sample, op, registry
+from ._parts import positive_part
 from ._samples import BAD_BROADCAST, binary, unary
 
 _APART = [
@@ -68,10 +69,26 @@ minimum.vjp(
 )
 def relu(a: Any) -> Any:
     """Rectified linear unit, max(0, a); its subgradient at 0 is 0."""
-    return np.maximum(a, 0)
+    return positive_part(a)
 
 
 relu.vjp(a=lambda g, out: g * (out > 0))
+
+
+@op(
+    "elementwise",
+    symbol="huber",
+    latex=r"\tfrac{1}{2} {a}^2 \text{ or } {delta} (|{a}| - \tfrac{1}{2} {delta})",
+    derivative={"a": r"\max(-{delta}, \min({delta}, {a}))"},
+    samples=[*unary(-0.8, 0.8), *unary(1.2, 2), Sample(Array(4, low=-2, high=-0.8), 0.7)],
+)
+def huber(a: Any, delta: float = 1.0) -> Any:
+    """Half the square where abs(a) <= delta, and its tangents beyond, delta (abs(a) - delta / 2). Huber 1964."""
+    cut = np.clip(a, -delta, delta)
+    return cut * (a - cut * 0.5)
+
+
+huber.vjp(a=lambda g, a, delta: g * np.clip(a, -delta, delta))
 
 
 @op(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.errors import ArgumentError, where
+from autograd_core.ops.piecewise import huber
 
 from .._checks import is_number, require
 from ._reduction import Reduction, matching, reduced, refuse, seen, values
@@ -59,10 +60,7 @@ def check_positive(name: str, option: str, value: Any, zero: bool = False) -> No
 
 
 def _huber(name: str, input: Any, target: Any, delta: float) -> Any:
-    """With c the error e cut to [-delta, delta], c e - c^2 / 2: a parabola that goes on as its tangents."""
-    error = input - matching(name, input, target)
-    cut = np.clip(error, -delta, delta)
-    return cut * (error - cut * 0.5)
+    return huber(input - matching(name, input, target), delta)
 
 
 def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: float = 1.0) -> Any:
