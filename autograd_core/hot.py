@@ -20,6 +20,7 @@ __all__ = ["binary", "is_operand", "single", "unary"]
 
 _new = object.__new__
 _ndarray = np.ndarray
+_PLAIN = {int, bool, float, str, type(None)}  # static arguments that hold no Tensor
 
 
 def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
@@ -171,11 +172,12 @@ def single(op: Operator) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         statics = defaults
         if args or kwargs:
-            statics = dict(defaults)
-            for name, value in zip(names, args, strict=False):
-                statics[name] = unwrap_static(value, op)
-            for name, value in kwargs.items():
-                statics[name] = unwrap_static(value, op)
+            statics = {**defaults, **kwargs}
+            if args:
+                statics.update(zip(names, args))
+            for name, value in statics.items():
+                if type(value) not in _PLAIN:
+                    statics[name] = unwrap_static(value, op)
             if (
                 len(args) > len(names)
                 or len(statics) != len(op.statics)
