@@ -328,3 +328,29 @@ def test_smht_overflows_only_where_its_value_does() -> None:
     x = np.array([-300.0, 300.0])
     expected = [-math.exp(-0.5 * 300), math.exp(0.5 * 300)]
     np.testing.assert_allclose(F.smht(x, 2, 1, 1.5, 1.5), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("alpha", [1.0, 1.7, 0.6])
+def test_the_slope_of_elu_keeps_its_digits_far_to_the_left(alpha: float, dtype: str) -> None:
+    x = Tensor(np.array([-30.0, -15, -8, 2], dtype), requires_grad=True)
+    F.elu(x, alpha).sum().backward()
+    expected = [*(alpha * np.exp([-30.0, -15, -8])), 1]
+    np.testing.assert_allclose(x.grad.data, expected, rtol=1e-14 if dtype == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_of_float16_stays_float16_and_finite(approximate: Any) -> None:
+    x = Tensor(np.array([-6e4, -300, -1, 0, 1, 300, 6e4], np.float16), requires_grad=True)
+    out = F.gelu(x, approximate)
+    out.sum().backward()
+    assert out.dtype == x.grad.dtype == np.float16
+    np.testing.assert_allclose(out.data, [0, 0, -0.1588, 0, 0.8412, 300, 6e4], atol=1e-3, rtol=1e-3)
+    np.testing.assert_allclose(x.grad.data, [0, 0, -0.0833, 0.5, 1.0833, 1, 1], atol=1e-3)
+
+
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax, F.softplus])
+def test_integers_are_taken_as_float64(function: Any) -> None:
+    x = np.arange(6).reshape(2, 3)
+    options = {} if function is F.softplus else {"axis": -1}
+    assert np.array_equal(function(x, **options), function(x.astype(float), **options))

@@ -228,3 +228,23 @@ def test_what_is_refused(call: Any, error: type[Exception], owner: str, match: s
     assert message.startswith(f"{owner}: ")
     line = inspect.getsourcelines(call)[1]
     assert message.endswith(f"in: {owner}, called at test_nn_pooling.py:{line}")
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_what_a_part_does_not_hold_does_not_reach_its_mean(parts: int) -> None:
+    x = np.array([[np.nan, 2.0, 3.0, np.inf]])
+    out = F.adaptive_avg_pool1d(x, parts)
+    expected = {2: [[np.nan, np.inf]], 3: [[np.nan, 2.5, np.inf]], 4: x}[parts]
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_adaptive_means_of_integers_are_means() -> None:
+    assert np.array_equal(F.adaptive_avg_pool2d(np.full((1, 1, 4, 6), 200, np.uint8), 2), np.full((1, 1, 2, 2), 200.0))
+
+
+def test_with_ceil_mode_a_single_window_may_reach_over_the_end() -> None:
+    x = np.arange(3.0).reshape(1, 1, 3)
+    assert np.array_equal(F.max_pool1d(x, 4, 2, ceil_mode=True), [[[2.0]]])
+    assert np.array_equal(F.avg_pool1d(x, 4, 2, ceil_mode=True), [[[1.0]]])
+    with pytest.raises(ShapeError, match="the window must fit"):
+        F.max_pool1d(x, 4, 1, ceil_mode=True)

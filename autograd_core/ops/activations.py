@@ -72,15 +72,30 @@ prelu.vjp(
     "elementwise",
     symbol="elu",
     latex=r"\max(0, {a}) + {alpha} (e^{\min(0, {a})} - 1)",
-    derivative={"a": r"[{a} > 0] + ({out} + {alpha}) [{a} \le 0]"},
-    samples=[*_SIDES, Sample(Array(3, low=-2, high=-0.2), 1.7)],
+    derivative={"a": r"[{a} > 0] + {alpha} e^{{a}} [{a} \le 0]"},
+    samples=[
+        *_SIDES,
+        *(Sample(Array(4, low=low, high=low + 1.8), alpha) for low in (-2, 0.2) for alpha in (1.7, 0.6, -0.5)),
+    ],
 )
 def elu(a: Any, alpha: float = 1.0) -> Any:
     """A where a > 0, alpha (e^a - 1) elsewhere, without overflow; its subgradient at 0 is alpha."""
     return positive_part(a) + alpha * np.expm1(negative_part(a))
 
 
-elu.vjp(a=lambda g, a, out, alpha: g * ((out + alpha) * (a <= 0) + (a > 0)))
+def _elu_slope(a: Any, alpha: float) -> Any:
+    """1 where a > 0, alpha e^a elsewhere; from the output it would be out + alpha, which cancels far to the left."""
+    powers = np.exp(negative_part(a))
+    if alpha == 1:
+        return powers
+    if alpha > 1:  # limited so that the factor is 1 or alpha, exactly
+        return powers * np.clip((a <= 0).astype(a.dtype) * alpha, 1, alpha)
+    if alpha >= 0:
+        return powers * np.clip((a > 0).astype(a.dtype), alpha, 1)
+    return powers * alpha * (a <= 0) + (a > 0)
+
+
+elu.vjp(a=lambda g, a, alpha: g * _elu_slope(a, alpha))
 
 
 @op(
@@ -128,7 +143,10 @@ def ndtr(a: Any) -> Any:
     In float32 by a polynomial of NumPy calls (a quarter of the time of SciPy's scalar loop) to a relative error of
     1e-6, and of 2e-5 at -12, where the rounding of a^2 is amplified; in other dtypes by SciPy.
     """
-    if getattr(a, "dtype", None) != np.float32:
+    dtype = getattr(a, "dtype", None)
+    if dtype == np.float16:
+        return ndtr(a.astype(np.float32)).astype(dtype)
+    if dtype != np.float32:
         return special("ndtr")(a)
     t = 1 / (1 + _MILLS_T * np.abs(a))
     ratio: Any = _MILLS[0]
@@ -139,7 +157,12 @@ def ndtr(a: Any) -> Any:
     return np.abs((a > 0) - tail)  # 1 - tail on the right, the tail itself on the left
 
 
-ndtr.vjp(a=lambda g, a: g * (np.exp(a * a * -0.5) * 0.3989422804014327))
+def _density(a: Any) -> Any:
+    with np.errstate(over="ignore"):  # a^2 may be infinite: the density is 0
+        return np.exp(a * a * -0.5) * 0.3989422804014327
+
+
+ndtr.vjp(a=lambda g, a: g * _density(a))
 
 
 _AXES = [
@@ -164,8 +187,14 @@ _BAD_AXIS = Bad(ShapeError, r"axis 2 is out of bounds", Array(3, 4), axis=2)
 )
 def softmax(a: Any, axis: int = -1) -> Any:
     """e^a / sum(e^a) along an axis, without overflow."""
+    a = _floating(a)
     powers = np.exp(a - np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf))
     return powers / _total(powers, axis)
+
+
+def _floating(a: Any) -> Any:
+    """Integers as NumPy's functions take them, as float64."""
+    return a if a.dtype.kind in "fc" else a.astype(np.float64)
 
 
 def _total(a: Any, axis: int) -> Any:
@@ -188,6 +217,7 @@ softmax.vjp(a=lambda g, out, axis: out * (g - _total(g * out, axis)))
 )
 def log_softmax(a: Any, axis: int = -1) -> Any:
     """Logarithm of softmax, a - ln(sum(e^a)) along an axis, without overflow."""
+    a = _floating(a)
     shifted = a - np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf)
     total = _total(np.exp(shifted), axis)
     with np.errstate(divide="ignore"):  # at least 1, but 0 over an axis of length 0

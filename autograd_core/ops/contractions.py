@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,15 @@ matmul.vjp(
     derivative={"a": "{b}", "b": "{a}"},
     samples=[
         Sample(Array(*a), Array(*b))
-        for a, b in [((3, 4), (2, 4)), ((4,), (4,)), ((2, 3, 4), (5, 4)), ((4,), (2, 4)), ((0, 4), (2, 4))]
+        for a, b in [
+            ((3, 4), (2, 4)),
+            ((4,), (4,)),
+            ((2, 3, 4), (5, 4)),
+            ((4,), (2, 4)),
+            ((0, 4), (2, 4)),
+            ((3, 4), (0, 4)),
+            ((2, 3, 0), (2, 0)),
+        ]
     ],
     bad=[Bad(ShapeError, "the operands must fit together", Array(3, 4), Array(4, 3))],
     linear="each",
@@ -91,30 +100,24 @@ def inner(a: Any, b: Any) -> Any:
     return np.inner(a, b)
 
 
-def _rows(x: Any, width: int) -> Any:
-    return np.reshape(x, (x.size // width if width else 0, width)) if len(x.shape) != 2 else x
+def _rows(x: Any, shape: tuple[int, ...]) -> Any:
+    """All axes but the last in one; written out, since -1 says nothing where an axis has length 0."""
+    return np.reshape(x, (math.prod(shape[:-1]), shape[-1])) if len(shape) != 2 else x
 
 
 def _inner_left(g: Any, b: Any, a_shape: tuple[int, ...], b_shape: tuple[int, ...]) -> Any:
     if not a_shape or not b_shape:
         return sum_to(g * b, g.shape, a_shape)
-    rows = _rows(b, b_shape[-1])
-    return np.reshape(
-        np.matmul(np.reshape(g, (-1, rows.shape[0])) if g.size else np.zeros((0, rows.shape[0]), dtype=g.dtype), rows),
-        a_shape,
-    )
+    rows = _rows(b, b_shape)
+    return np.reshape(np.matmul(np.reshape(g, (math.prod(a_shape[:-1]), rows.shape[0])), rows), a_shape)
 
 
 def _inner_right(g: Any, a: Any, a_shape: tuple[int, ...], b_shape: tuple[int, ...]) -> Any:
     if not a_shape or not b_shape:
         return sum_to(g * a, g.shape, b_shape)
-    rows = _rows(a, a_shape[-1])
-    return np.reshape(
-        np.matmul(
-            np.swapaxes(np.reshape(g, (rows.shape[0], g.size // rows.shape[0] if g.size else b_shape[0])), 0, 1), rows
-        ),
-        b_shape,
-    )
+    rows = _rows(a, a_shape)
+    columns = np.reshape(g, (rows.shape[0], math.prod(b_shape[:-1])))
+    return np.reshape(np.matmul(np.swapaxes(columns, 0, 1), rows), b_shape)
 
 
 inner.vjp(

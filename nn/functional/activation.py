@@ -184,7 +184,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     out = autograd_core.softplus(scaled)
     out = out if beta == 1 else out / beta
     # Above the threshold the two differ by a factor 1 + e^-threshold at most, which float32 does not see at 20.
-    if threshold > 0 and math.exp(-threshold) < np.finfo(input.dtype).eps / 4:
+    if threshold > 0 and math.exp(-threshold) < np.finfo(out.dtype).eps / 4:
         return out
     return np.where(scaled > threshold, input, out)
 
@@ -212,8 +212,14 @@ def gelu(input: Any, approximate: Approximation = "none") -> Any:
         return input * ops.ndtr(input)
     check_approximation(approximate)
     # (1 + tanh(u)) / 2 = sigmoid(2u), in fewer steps.
-    inner = input * (input**2 * (0.044715 * 2 * math.sqrt(2 / math.pi)) + 2 * math.sqrt(2 / math.pi))
-    return input * sigmoid(inner)
+    if input.dtype.itemsize == 2:  # the square overflows float16; at 20 the sigmoid is 0 or 1
+        return input * sigmoid(_gelu_exponent(np.clip(input, -20, 20)))
+    return input * sigmoid(_gelu_exponent(input))
+
+
+def _gelu_exponent(x: Any) -> Any:
+    """2 sqrt(2/pi) (x + 0.044715 x^3)."""
+    return x * (x**2 * (0.044715 * 2 * math.sqrt(2 / math.pi)) + 2 * math.sqrt(2 / math.pi))
 
 
 def silu(input: Any) -> Any:

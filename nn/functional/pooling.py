@@ -221,7 +221,7 @@ def _behind(
     behind = []
     for size, span, step, before in zip(shape[-rank:], spans, stride, padding, strict=True):
         rest = size + 2 * before - span
-        if rest < 0:
+        if rest < 0 and not (ceil_mode and rest > -step):  # with ceil_mode a single window may reach over the end
             raise ShapeError(
                 f"{name}: the window must fit into the padded input, got a window that spans {span} elements for "
                 f"{size + 2 * before} in an input of shape {shape}; enlarge the input or the padding, or take a "
@@ -273,13 +273,19 @@ def _adaptive(name: str, rank: int, input: Any, output_size: Any) -> Any:
     if wanted == (1,) * rank:
         return np.mean(input, axis=tuple(range(-rank, 0)), keepdims=True)
     out = input
-    for i, (size, parts) in enumerate(zip(sizes, wanted, strict=True)):
-        out = np.swapaxes(np.matmul(np.swapaxes(out, i - rank, -1), _averages(size, parts, input.dtype)), i - rank, -1)
+    for axis, (size, parts) in enumerate(zip(sizes, wanted, strict=True), start=-rank):
+        out = _part_means(out, axis, size, parts)
     return out
 
 
-def _averages(size: int, parts: int, dtype: Any) -> Any:
-    """A matrix (size, parts) whose columns average the parts of an axis."""
-    part, element = np.arange(parts), np.arange(size)[:, np.newaxis]
-    begin, end = part * size // parts, -(-(part + 1) * size // parts)
-    return (((begin <= element) & (element < end)) / (end - begin)).astype(dtype)
+def _part_means(x: Any, axis: int, size: int, parts: int) -> Any:
+    """Means of the parts of an axis; only what a part holds goes into its mean."""
+    if parts == size:
+        return x
+    if size % parts == 0:
+        axis += len(x.shape)
+        cut = np.reshape(x, (*x.shape[:axis], parts, size // parts, *x.shape[axis + 1 :]))
+        return np.mean(cut, axis=axis + 1)
+    whole = (slice(None),) * (len(x.shape) + axis)
+    edges = [(i * size // parts, -(-(i + 1) * size // parts)) for i in range(parts)]
+    return np.concatenate([np.mean(x[(*whole, slice(*edge))], axis=axis, keepdims=True) for edge in edges], axis=axis)
