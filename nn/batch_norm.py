@@ -11,7 +11,7 @@ from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError
 
 from ._checks import is_integer, is_number, place, require, size
-from .functional._normalize import EpsPlacement, check_placement, folded
+from .functional._normalize import EpsPlacement, check_placement, folded, is_half
 from .functional.normalization import batch_norm, instance_norm
 from .module import Module, Parameter
 
@@ -104,7 +104,7 @@ class _RunningNorm(Module):
             assert self.num_batches_tracked is not None
             count = self.num_batches_tracked.data + 1
             if momentum is None:
-                momentum = 1 / count.astype(mean.dtype)
+                momentum = 1 / count.astype(np.float32 if is_half(mean) else mean.dtype)
         out = function(
             x,
             mean,
@@ -163,10 +163,12 @@ class BatchNorm(_RunningNorm):
     `layer.eval()` it outlasts the next `model.train()`. Gradients then flow through the fixed affine
     map, and weight and bias still learn unless their `requires_grad` is unset.
 
+    The statistics move without a lock: if several threads call one layer in training, updates and counts may be lost.
+
     Args:
         num_features: C.
         feature_axis: the axis of features; 1 in batch-first layouts, 0 for features x batch.
-        eps: keeps the divisor away from 0.
+        eps: keeps the divisor away from 0; with 0, a constant feature is divided by 1.
         eps_placement: "variance" for sqrt(var + eps), "deviation" for std + eps.
         momentum: weight of the newest batch in the running statistics; None gives every batch the
             same weight, so that they are the mean of the means and of the unbiased variances.
@@ -267,7 +269,7 @@ class InstanceNorm(_RunningNorm):
 
     Args:
         num_features: C.
-        eps: keeps the divisor away from 0.
+        eps: keeps the divisor away from 0; with 0, a constant feature is divided by 1.
         momentum: weight of the newest batch in the running statistics; None for their mean.
         affine: learn weight and bias (C,).
         track_running_stats: keep running statistics.

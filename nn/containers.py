@@ -80,7 +80,9 @@ class ListOf(Container):
 
     def _replace_all(self, elements: Iterable[Any]) -> None:
         """New elements under new keys: they are numbered through again."""
-        for key in self._elements():
+        for key, element in self._elements().items():
+            if isinstance(element, Parameter) and element.name in (key, f"{self._name}.{key}"):
+                element.name = None  # it was only named after its key
             del self.__dict__[key]
         for i, element in enumerate(elements):
             self._put(str(i), element)
@@ -128,15 +130,21 @@ class ListOf(Container):
 
     def append(self: ListType, element: Any) -> ListType:
         """Adds an element at the end."""
-        number = len(self)
+        # The last key tells the number; counting the elements would make a loop of appends quadratic.
+        last = next((key for key, value in reversed(self.__dict__.items()) if isinstance(value, self._kind)), "-1")
+        number = int(last) + 1 if last == "-1" or last.isdecimal() else len(self)
         while str(number) in self.__dict__:  # a slice keeps its keys, which need not begin at 0
             number += 1
         self._put(str(number), element)
         return self
 
     def extend(self: ListType, elements: Iterable[Any]) -> ListType:
-        """Adds elements at the end."""
-        for element in list(elements):
+        """Adds elements at the end; all or, if one is refused, none."""
+        accepted = [
+            element if isinstance(element, self._kind) else self._accept(str(i), element)
+            for i, element in enumerate(elements, len(self))
+        ]
+        for element in accepted:
             self.append(element)
         return self
 

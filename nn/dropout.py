@@ -14,7 +14,8 @@ __all__ = ["Dropout", "Dropout1d", "Dropout2d", "GaussianNoise"]
 class Dropout(Module):
     """Each element is 0 with probability p and x / (1 - p) otherwise; see `functional.dropout`.
 
-    Hinton et al. 2012, Srivastava et al. 2014.
+    Hinton et al. 2012, Srivastava et al. 2014. The masks come from `autograd_core.random`, where each thread has a
+    random state of its own: fresh threads draw the same masks, unless each calls `random.seed` with a seed of its own.
 
     Args:
         p: probability of being off.

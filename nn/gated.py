@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd_core.errors import ArgumentError, where
+
 from . import functional as F
 from ._checks import size
 from .activations import Swish
@@ -48,8 +50,19 @@ class GLU(_Gated):
         dtype: of the parameters, float32 by default.
 
     Raises:
-        ArgumentError: a size is not a positive integer.
+        ArgumentError: a size is not a positive integer, or there is one only, as PyTorch's module takes it.
     """
+
+    def __init__(
+        self, in_features: int | None = None, out_features: int | None = None, bias: bool = True, *, dtype: Any = None
+    ) -> None:
+        if in_features is None or out_features is None:
+            got = ", ".join(str(n) for n in (in_features, out_features) if n is not None)
+            raise ArgumentError(
+                f"GLU: it must have in_features and out_features, for its two linear maps, got GLU({got}); the unit "
+                f"without parameters is F.glu(input, dim=-1). {where('GLU')}"
+            )
+        super().__init__(in_features, out_features, bias, dtype=dtype)
 
 
 class ReGLU(_Gated):

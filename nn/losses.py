@@ -235,7 +235,7 @@ class CrossEntropyLoss(_Loss):
         }
 
     def forward(self, input: Any, target: Any) -> Any:
-        """Logits (N, C), class indices (N,) or probabilities (N, C)."""
+        """Logits (N, C), class indices (N,), or one-hot rows or probabilities (N, C)."""
         return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
 
 

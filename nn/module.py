@@ -9,9 +9,9 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.context import STATE, State, current
-from autograd_core.errors import ArgumentError, DTypeError, where
+from autograd_core.errors import ArgumentError, where
 
-from ._registration import check_name, floating, not_found, warn_of_hidden
+from . import _registration as registration
 from .hooks import Hookable, HookHandle
 from .parameter import Parameter
 from .state import KeyReport, load_into
@@ -76,29 +76,20 @@ class Module(Hookable):
     # -- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Registers parameters, buffers and modules by the attribute that they are assigned to."""
-        if isinstance(value, Module):
-            if any(module is self for module in value.modules()):
-                raise ArgumentError(
-                    f"{type(self).__name__}: modules must form a tree, got {name!r} = a module that contains this one; "
-                    f"keep a function that returns it instead. {where('Module')}"
-                )
-            value._be_called(name)
-            self._forget_buffer(name)
-        elif isinstance(value, Parameter):
-            if value.name is None:
-                value.name = name
-            self._forget_buffer(name)
+        """Registers parameters, buffers and modules by the attribute that they are assigned to.
+
+        A property of the class, or another descriptor with a setter, takes the value itself: nothing is registered.
+        """
+        if isinstance(value, Module | Parameter):
+            if not registration.has_setter(type(self), name):
+                registration.prepare(self, name, value)
         elif value is not None:
             old = self.__dict__.get(name)
-            if isinstance(old, Parameter | Module) or (name in self._buffers and not isinstance(value, Tensor)):
-                module = isinstance(old, Module)
-                kind, like = ("module", "another module") if module else ("tensor", f".{name}.data = array")
-                raise DTypeError(
-                    f"{type(self).__name__}.{name}: a registered {kind} must be replaced by its like or None, got "
-                    f"{type(value).__name__}; write {like}, or delete the attribute first. {where('Module')}"
-                )
-        self.__dict__[name] = value
+            if isinstance(old, Parameter | Module) and not registration.has_setter(type(self), name):
+                registration.refuse_replacement(self, name, value, "module" if isinstance(old, Module) else "tensor")
+            if name in self._buffers and (not isinstance(value, Tensor) or value.requires_grad):
+                registration.refuse_replacement(self, name, value, "buffer" if isinstance(value, Tensor) else "tensor")
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
@@ -123,7 +114,7 @@ class Module(Hookable):
         Raises:
             ArgumentError: the name is taken or has a dot, or `module` is none.
         """
-        check_name("add_module", self, name, Module)
+        registration.check_name("add_module", self, name, Module)
         if not isinstance(module, Module | None):
             raise ArgumentError(
                 f"add_module: {name!r} must be a Module or None, got {type(module).__name__}; pass an instance such "
@@ -139,7 +130,7 @@ class Module(Hookable):
         Raises:
             ArgumentError: the name is taken or has a dot, or `param` is no Parameter.
         """
-        check_name("register_parameter", self, name, Parameter)
+        registration.check_name("register_parameter", self, name, Parameter)
         if not isinstance(param, Parameter | None):
             raise ArgumentError(
                 f"register_parameter: {name!r} must be a Parameter or None, got {type(param).__name__}; write "
@@ -210,11 +201,13 @@ class Module(Hookable):
     ) -> Iterator[tuple[str, Parameter]]:
         """The parameters by dotted path, in the order of assignment; a shared one once.
 
-        Warns about modules and parameters in a plain list, tuple or dict, which are not registered.
+        The outermost module warns about modules and parameters in a plain list, tuple or dict that are not registered
+        anywhere in it.
         """
         seen: set[int] = set()
         within = list(self._within(prefix, recurse, remove_duplicate))
-        warn_of_hidden([module for _, module in within], Module)
+        if self._name is None:  # one inside another cannot know what is registered beside it
+            registration.warn_of_hidden([module for _, module in within], self.modules, Module)
         for path, module in within:
             for name, value in module._own_parameters():
                 if not remove_duplicate or id(value) not in seen:
@@ -250,7 +243,7 @@ class Module(Hookable):
         for name in target.split(".") if target else ():
             module = module.__dict__.get(name) if isinstance(module, Module) else None
         if not isinstance(module, Module):
-            raise not_found("get_submodule", self, "module", target, self.named_modules())
+            raise registration.not_found("get_submodule", self, "module", target, self.named_modules())
         return module
 
     def get_parameter(self, target: str) -> Parameter:
@@ -262,7 +255,7 @@ class Module(Hookable):
         path, _, name = target.rpartition(".")
         value = self.get_submodule(path).__dict__.get(name)
         if not isinstance(value, Parameter):
-            raise not_found("get_parameter", self, "parameter", target, self.named_parameters())
+            raise registration.not_found("get_parameter", self, "parameter", target, self.named_parameters())
         return value
 
     def get_buffer(self, target: str) -> Tensor:
@@ -275,7 +268,7 @@ class Module(Hookable):
         module = self.get_submodule(path)
         value = module.__dict__.get(name) if name in module._buffers else None
         if not isinstance(value, Tensor):
-            raise not_found("get_buffer", self, "buffer", target, self.named_buffers())
+            raise registration.not_found("get_buffer", self, "buffer", target, self.named_buffers())
         return value
 
     def _within(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Any:
@@ -316,7 +309,7 @@ class Module(Hookable):
         Raises:
             DTypeError: `dtype` is not a real floating dtype.
         """
-        kind = floating(dtype)
+        kind = registration.floating(dtype)
         for tensor in [*self.parameters(), *self.buffers()]:
             if tensor.dtype.kind == "f" and tensor.dtype != kind:
                 grad = tensor.grad
@@ -337,11 +330,12 @@ class Module(Hookable):
         """Converts to float64; see `to`."""
         return self.to(np.float64)
 
-    def zero_grad(self) -> None:
-        """Sets the gradient of every parameter to None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Sets the gradient of every parameter to None, or those that there are to zeros."""
         for module in self.modules():
             for _, parameter in module._own_parameters():
-                parameter.grad = None
+                grad = parameter.grad
+                parameter.grad = None if set_to_none or grad is None else Tensor(np.zeros_like(grad.data))
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
         """Calls `fn` on every module below, then on this one; for instance to initialize."""
@@ -367,7 +361,8 @@ class Module(Hookable):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> KeyReport:
         """Writes arrays into the parameters and buffers, in place; all of them or none.
 
-        A floating dtype is converted to the parameter's.
+        A floating dtype is converted to the parameter's. A num_batches_tracked that is missing, as in old PyTorch
+        files, stays as it is.
 
         Args:
             state_dict: arrays or Tensors by key, as `state_dict` gives them.
@@ -376,7 +371,10 @@ class Module(Hookable):
         Raises:
             StateDictError: lists every missing, unexpected, mis-shaped and mis-typed key at once.
         """
-        return load_into(self._state_tensors(), state_dict, strict, type(self).__name__)
+        tensors = self._state_tensors()
+        if isinstance(state_dict, Mapping):
+            tensors = {k: t for k, t in tensors.items() if k in state_dict or not registration.is_late(k, state_dict)}
+        return load_into(tensors, state_dict, strict, type(self).__name__)
 
     # -- text
 

@@ -61,7 +61,7 @@ class LayerNorm(Module):
 
     Args:
         normalized_shape: the lengths of the last axes; an integer for one.
-        eps: keeps the divisor away from 0.
+        eps: keeps the divisor away from 0; with 0, constants are divided by 1.
         elementwise_affine: learn weight and bias.
         bias: with elementwise_affine, learn the bias too.
         eps_placement: "variance" for sqrt(var + eps), "deviation" for std + eps.
@@ -150,12 +150,12 @@ class GroupNorm(Module):
     """Group normalization of every sample; see `functional.group_norm`.
 
     Parameters weight and bias (C,), starting at 1 and 0. One group is layer normalization over channels and space,
-    as many groups as channels are instance normalization.
+    as many groups as channels are instance normalization. A group of a single value has its bias as output.
 
     Args:
         num_groups: into how many groups of neighbours the channels are divided.
         num_channels: C, a multiple of num_groups.
-        eps: keeps the divisor away from 0.
+        eps: keeps the divisor away from 0; with 0, constants are divided by 1.
         affine: learn weight and bias.
         bias: with affine, learn the bias too.
         eps_placement: "variance" for sqrt(var + eps), "deviation" for std + eps.

@@ -8,6 +8,7 @@ from typing import Any
 from autograd_core.errors import ShapeError
 
 from ._checks import is_integer, place, require
+from .functional.shape import flattened
 from .module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -32,15 +33,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """(*before, a, ..., z, *after) to (*before, a ... z, *after)."""
-        shape = x.shape
-        rank = len(shape)
-        first, last = (axis + rank if axis < 0 else axis for axis in (self.start_dim, self.end_dim))
-        if not 0 <= first <= last < rank:
-            raise ShapeError(
-                f"Flatten: start_dim {self.start_dim} and end_dim {self.end_dim} must be axes of the input in this "
-                f"order, got shape {shape}; add a batch axis, or change them. {place('Flatten')}"
-            )
-        return x.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+        return x.reshape(flattened("Flatten", x.shape, self.start_dim, self.end_dim))
 
     def extra_repr(self) -> str:
         """The axes."""

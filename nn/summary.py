@@ -253,6 +253,7 @@ def _as_it_was(model: Module) -> Iterator[None]:
     """Evaluation mode inside the block; flags, buffers and the random state are put back at its end."""
     flags = [(module, module.__dict__.get("training")) for module in model.modules()]
     buffers = [(buffer, buffer.data, np.copy(buffer.data)) for buffer in model.buffers()]
+    held = [(m.__dict__, name, m.__dict__.get(name)) for m in model.modules() for name in m._buffers]
     state = random.get_state()
     model.eval()
     try:
@@ -264,6 +265,8 @@ def _as_it_was(model: Module) -> Iterator[None]:
                 module.__dict__.pop("training", None)
             else:
                 module.__dict__["training"] = flag
+        for attributes, name, value in held:  # forward may have put another Tensor there
+            attributes[name] = value
         for buffer, array, values in buffers:
             if buffer.data is not array:
                 buffer.data = array
@@ -328,17 +331,32 @@ def _ancestors(path: str) -> list[str]:
 
 
 def _mult_adds(own: list[Any], call: _Call) -> int:
-    """A weight (out, ...) is used whole for each position of the output, any other once for each element.
+    """A weight (out, ...) is used whole for each position of the output; others once for each element of it.
 
     A module that is fed integers looks its weights up and multiplies nothing.
     """
     if call.integers or not isinstance(call.output, tuple):
         return 0
     size = math.prod(call.output)
-    matrices = [p for p in own if p.ndim >= 2]
+    matrices = [p for p in own if p.ndim >= 2 and not _is_elementwise(p.shape, call)]
     if matrices:
         return sum(size // p.shape[0] * p.size for p in matrices if p.shape[0])
     return size if own else 0
+
+
+def _is_elementwise(shape: tuple[int, ...], call: _Call) -> bool:
+    """Whether a weight of several axes multiplies the output's elements, as that of LayerNorm does.
+
+    The shapes leave it open now and then, (4, 4) on (4, 4); then what the module says of itself, or a matrix.
+    """
+    if getattr(call.module, "normalized_shape", None) == shape:
+        return True
+    out, n = call.output, len(shape)
+    into = call.shapes[0][-1:] if call.shapes else ()
+    if hasattr(call.module, "kernel_size") or (n == 2 and shape == (*out[-1:], *into)):
+        return False
+    below_the_batch = n < len(out) or (n == len(out) and shape[0] == 1)
+    return below_the_batch and all(a in (1, b) for a, b in zip(shape, out[-n:]))
 
 
 def _arrays(value: Any) -> list[Any]:

@@ -265,10 +265,8 @@ LOGITS = np.zeros((3, 4), np.float32)
         (DTypeError, r"class indices must be integers, got labels of dtype float64 and shape \(3,\); convert",
          lambda: F.cross_entropy(LOGITS, np.zeros(3))),
         (DTypeError, "got labels of dtype bool", lambda: F.cross_entropy(LOGITS, np.zeros(3, bool))),
-        (ShapeError, r"class indices of shape \(3,\) or probabilities \(floating\) of shape \(3, 4\), got int64 labels "
-         r"of shape \(4,\)", lambda: F.cross_entropy(LOGITS, np.zeros(4, int))),
-        (ShapeError, r"got int64 labels of shape \(3, 4\); .* one-hot rows with .astype",
-         lambda: F.cross_entropy(LOGITS, np.zeros((3, 4), int))),
+        (ShapeError, r"class indices of shape \(3,\) or one-hot rows or probabilities of shape \(3, 4\), got int64 "
+         r"labels of shape \(4,\)", lambda: F.cross_entropy(LOGITS, np.zeros(4, int))),
         (ShapeError, "got float64 labels of shape", lambda: F.cross_entropy(LOGITS, np.zeros((3, 5)))),
         (ShapeError, r"nll_loss: .* class indices of shape \(3,\), got float64 labels of shape \(3, 4\); reshape "
          r"them\. in",

@@ -111,3 +111,10 @@ def test_what_is_refused_says_why(message):
     error, call = REFUSED[message]
     with pytest.raises(error, match=message):
         call(Tensor(A.copy()))
+
+
+def test_the_gradient_of_a_float16_mean_of_many_is_finite():
+    x = Tensor(np.zeros(70_000, np.float16), requires_grad=True)
+    x.mean().backward()
+    assert x.grad.dtype == np.float16
+    np.testing.assert_allclose(x.grad.data, 1 / 70_000, rtol=2e-3)

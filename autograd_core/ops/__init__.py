@@ -3,6 +3,7 @@
 from . import (
     activations,
     arithmetic,
+    binary_losses,
     contractions,
     exponential,
     indexing,
@@ -16,6 +17,7 @@ from . import (
 __all__ = [
     "activations",
     "arithmetic",
+    "binary_losses",
     "contractions",
     "exponential",
     "indexing",

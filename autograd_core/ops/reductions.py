@@ -93,7 +93,12 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
 _SUMMED_AS_THEY_ARE = "fdgFDG"  # float and complex types of at least 32 bits
 
 
-mean.vjp(a=lambda g, a_shape, axis: restored(g / count(a_shape, axis), a_shape, axis))
+def _share(g: Any, number: int) -> Any:
+    """The cotangent over the number of elements, which float16 may not hold."""
+    return g * (1 / number) if number > 65504 and g.dtype == np.float16 else g / number
+
+
+mean.vjp(a=lambda g, a_shape, axis: restored(_share(g, count(a_shape, axis)), a_shape, axis))
 
 
 @op(

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 from autograd_core.disk import FileFormatError, MissingFileError
 from autograd_core.errors import where
 
+from .._paths import file_name
+
 __all__ = ["Reader", "is_gzip", "opened", "problem"]
 
 _CHUNK = 1 << 20
@@ -71,18 +73,15 @@ def opened(path: Any, by: str) -> Reader:
     """A Reader of the file, for a `with` block, decompressing if its content is gzip's.
 
     Raises:
-        MissingFileError: there is no such file.
+        ArgumentError: the path is no path.
+        MissingFileError: there is no such file, or it is a directory.
         FileFormatError: it is named .gz and is not.
     """
-    name = os.fsdecode(path)
+    name = file_name(by, path)
     if not os.path.exists(name):
         near = next((n for n in (f"{name}.gz", name.removesuffix(".gz")) if n != name and os.path.exists(n)), None)
         hint = f"there is {near!r}" if near else f"the working directory is {os.getcwd()!r}"
         raise MissingFileError(f"{by}: the file must exist, got {name!r}; {hint}. {where(by)}")
-    if os.path.isdir(name):
-        raise MissingFileError(
-            f"{by}: the path must be that of a file, got the directory {name!r}; pass one of its files. {where(by)}"
-        )
     compressed = is_gzip(name)
     if name.endswith(".gz") and not compressed:
         with open(name, "rb") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,13 @@ __all__ = ["samples"]
 def samples(by: str, arrays: Any) -> tuple[tuple[Any, ...], bool]:
     """The arrays of a sequence, or the only one, and whether it is that; all of one length, or an error."""
     single = not isinstance(arrays, Sequence)
+    if single and not hasattr(arrays, "shape"):
+        fix = f"e.g. {by}((x, y), ...)"
+        if isinstance(arrays, Iterable):
+            fix = f"pass tuple({'data.values()' if isinstance(arrays, Mapping) else 'data'})"
+        raise ArgumentError(
+            f"{by}: the data must be an array or a sequence of arrays, got {type(arrays).__name__}; {fix}. {where(by)}"
+        )
     parts = (arrays,) if single else tuple(a if hasattr(a, "shape") else np.asarray(a) for a in arrays)
     if not parts:
         raise ArgumentError(

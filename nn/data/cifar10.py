@@ -14,6 +14,7 @@ import numpy as np
 from autograd_core.disk import MissingFileError
 from autograd_core.errors import where
 
+from .._paths import path_name
 from ._files import Reader, is_gzip, opened, problem
 
 __all__ = ["load_cifar10"]
@@ -47,7 +48,7 @@ def load_cifar10(path: Any) -> Any:
         FileFormatError: a file has no whole number of records, a label outside 0..9, is damaged, or is the python
             (pickle) version.
     """
-    name = os.fsdecode(path)
+    name = path_name(_BY, path)
     if os.path.isdir(name):
         return _both(_of_directory(name))
     with opened(name, _BY) as reader:

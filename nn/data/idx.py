@@ -12,11 +12,13 @@ import numpy as np
 from autograd_core.disk import MissingFileError
 from autograd_core.errors import where
 
+from .._paths import path_name
 from ._files import Reader, opened, problem
 
 __all__ = ["load_idx", "load_mnist"]
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_AXES = 64
 
 
 def load_idx(path: Any) -> Any:
@@ -56,6 +58,8 @@ def _read(reader: Reader, by: str, name: str) -> Any:
             f"must have one of the dtype codes {codes} in its third byte, got {magic[2]:02x} in {magic.hex(' ')}",
         )
     axes = magic[3]
+    if axes > _MOST_AXES:
+        raise problem(by, name, f"must have at most {_MOST_AXES} axes, as NumPy's arrays do, got {axes}; it is damaged")
     header = reader.up_to(4 * axes)
     if len(header) < 4 * axes:
         raise problem(
@@ -75,7 +79,12 @@ def _read(reader: Reader, by: str, name: str) -> Any:
             name,
             f"must have {expected} bytes after its header for shape {shape} of {dtype.name}, got {found}: {what}",
         )
-    return np.frombuffer(content, dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+    except ValueError as error:  # a length of 0 beside lengths whose product no array can have
+        raise problem(
+            by, name, f"must have lengths that an array can have, got shape {shape} ({error}); it is damaged"
+        ) from error
 
 
 def load_mnist(directory: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
@@ -92,7 +101,7 @@ def load_mnist(directory: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         FileFormatError: a file is damaged (see `load_idx`), has another number of axes, or holds another number of
             labels than there are images.
     """
-    by, folder = "load_mnist", os.fsdecode(directory)
+    by, folder = "load_mnist", path_name("load_mnist", directory)
     names = [f"{part}-{kind}" for part in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
     paths = {name: _find(folder, name) for name in names}
     missing = [name for name, path in paths.items() if path is None]

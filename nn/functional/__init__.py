@@ -34,11 +34,12 @@ from .convolution import conv1d, conv2d, conv3d
 from .cross_entropy import cross_entropy, nll_from_probabilities, nll_loss
 from .dropout import dropout, dropout1d, dropout2d, gaussian_noise
 from .embedding import embedding
-from .gated import gated_linear, glu
+from .gated import gated_linear, geglu, glu, reglu, swiglu
 from .linear import linear
 from .loss import half_squared_loss, huber_loss, kl_div, l1_loss, l1_penalty, l2_penalty, mse_loss, smooth_l1_loss
 from .normalization import EpsPlacement, batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
+from .shape import flatten
 
 __all__ = [
     "EpsPlacement",
@@ -60,8 +61,10 @@ __all__ = [
     "dropout2d",
     "elu",
     "embedding",
+    "flatten",
     "gated_linear",
     "gaussian_noise",
+    "geglu",
     "gelu",
     "glu",
     "group_norm",
@@ -90,6 +93,7 @@ __all__ = [
     "nll_loss",
     "perceptron_loss",
     "prelu",
+    "reglu",
     "relu",
     "relu6",
     "rms_norm",
@@ -103,6 +107,7 @@ __all__ = [
     "softplus",
     "softsign",
     "step",
+    "swiglu",
     "swish",
     "tanh",
     "tanhshrink",

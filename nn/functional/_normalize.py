@@ -11,7 +11,7 @@ from autograd_core.errors import ArgumentError, ShapeError, where
 
 from .._checks import place
 
-__all__ = ["EpsPlacement", "check_placement", "check_shapes", "folded", "move", "normalize", "scale_of"]
+__all__ = ["EpsPlacement", "check_placement", "check_shapes", "folded", "is_half", "move", "normalize", "scale_of"]
 
 EpsPlacement: TypeAlias = Literal["variance", "deviation"]
 
@@ -35,9 +35,20 @@ def check_shapes(owner: str, shape: tuple[int, ...], input: Any, **arrays: Any) 
             )
 
 
+def is_half(x: Any) -> bool:
+    """Whether x is float16, in which squares overflow from 256 on: it is normalized in float32."""
+    return x.dtype.char == "e"  # type: ignore[no-any-return]
+
+
 def scale_of(var: Any, weight: Any, eps: float, placement: EpsPlacement) -> Any:
-    """What the centred input is multiplied by: weight / sqrt(var + eps) or weight / (std + eps)."""
-    if placement == "variance":
+    """What the centred input is multiplied by: weight / sqrt(var + eps) or weight / (std + eps).
+
+    With eps = 0, the weight alone where the variance is 0: a constant is 0 when centred, and stays so.
+    """
+    if eps == 0:
+        zero = var == 0
+        deviation = np.sqrt(np.where(zero, 1, var))
+    elif placement == "variance":
         deviation = np.sqrt(var + eps)
     else:
         # The root's derivative at 0 is infinite. A constant feature has deviation 0, of which
@@ -79,8 +90,12 @@ def normalize(
         centre: subtract the mean; otherwise "var" is the mean of squares (RMS normalization).
 
     Returns:
-        The output, the mean (None without centring), the variance.
+        The output, the mean (None without centring), the variance; for float16 these two in float32.
     """
+    if is_half(x):
+        single = x.astype(np.float32)
+        out, mean, var = normalize(single, axes, weight, bias, eps, placement, keepdims=keepdims, centre=centre)
+        return out.astype(np.float16), mean, var
     # The tape keeps the centred input once, and otherwise arrays of the statistics' size only.
     mean = x.mean(axis=axes, keepdims=keepdims) if centre else None
     centred = x if mean is None else x - mean
@@ -89,23 +104,53 @@ def normalize(
     return (out if bias is None else out + bias), mean, var
 
 
-def move(running_mean: Tensor, running_var: Tensor, mean: Any, var: Any, momentum: Any, count: int) -> None:
-    """Moves the running statistics by `momentum` towards mean and count / (count - 1) var.
+def move(running_mean: Any, running_var: Any, mean: Any, var: Any, momentum: Any, count: int) -> None:
+    """Moves the running statistics, Tensors or arrays, by `momentum` towards mean and count / (count - 1) var.
 
-    On arrays, so that nothing is recorded. Statistics of several samples are averaged. Both are computed before either
-    is written, so that a failure leaves no trace.
+    On arrays, so that nothing is recorded, and in place: who holds the array sees it move. Statistics of several
+    samples are averaged. Both are computed, and known to be writable, before either is written, so that a failure
+    leaves no trace.
     """
-    means = _blend(running_mean.data, mean, momentum, momentum)
-    variances = _blend(running_var.data, var, momentum, momentum * (count / (count - 1)))
-    running_mean.data, running_var.data = means, variances
+    old_mean = running_mean.data if isinstance(running_mean, Tensor) else _writable("running_mean", running_mean)
+    old_var = running_var.data if isinstance(running_var, Tensor) else _writable("running_var", running_var)
+    means = _blend(old_mean, mean, momentum, momentum)
+    variances = _blend(old_var, var, momentum, momentum * (count / (count - 1)))
+    _write(running_mean, old_mean, means)
+    _write(running_var, old_var, variances)
+
+
+def _writable(name: str, array: Any) -> Any:
+    known = isinstance(array, np.ndarray)
+    if not known or array.dtype.kind != "f" or not array.flags.writeable:
+        kind = "read-only " if known and not array.flags.writeable else ""
+        raise ArgumentError(
+            f"batch_norm: {name} must be a Tensor or a floating array that can be written to, got a {kind}"
+            f"{type(array).__name__} of dtype {array.dtype}; give a copy, e.g. np.zeros({array.shape}). "
+            f"{place('batch_norm')}"
+        )
+    return array
+
+
+def _write(statistic: Any, own: Any, new: Any) -> None:
+    """The new values into the statistic's own array; a Tensor whose array cannot be written to gets another."""
+    if own is statistic:
+        own[...] = new
+    elif type(own) is np.ndarray and type(new) is np.ndarray and own.flags.writeable and own.dtype.kind == "f":
+        own[...] = new
+        statistic._touch("a batch's statistics")
+    else:
+        statistic.data = new
 
 
 def _blend(old: Any, batch: Any, momentum: Any, share: Any) -> Any:
-    """(1 - momentum) old + share batch, in the dtype and shape of `old`."""
+    """(1 - momentum) old + share batch, in the dtype and shape of `old`; float16 by way of float32."""
     new = batch.data if isinstance(batch, Tensor) else batch
     if new.shape != old.shape:
         new = np.reshape(new, (-1, *old.shape))
         new = new[0] if new.shape[0] == 1 else np.mean(new, axis=0)
     if new.dtype != old.dtype:
+        if is_half(old):  # a variance above float16's largest number stays there, not at infinity
+            moved = old.astype(np.float32) * (1 - momentum) + new * share
+            return np.clip(moved, -65504, 65504).astype(np.float16)
         new = new.astype(old.dtype)
     return old * (1 - momentum) + new * share

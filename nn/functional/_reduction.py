@@ -11,7 +11,19 @@ from autograd_core.errors import ArgumentError, DTypeError, ShapeError, where
 
 from .._checks import place
 
-__all__ = ["Reduction", "as_dtype", "broadcast", "check_reduction", "matching", "reduced", "refuse", "seen", "values"]
+__all__ = [
+    "Reduction",
+    "as_dtype",
+    "broadcast",
+    "check_floating",
+    "check_reduction",
+    "matching",
+    "possible",
+    "reduced",
+    "refuse",
+    "seen",
+    "values",
+]
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
@@ -49,6 +61,14 @@ def as_dtype(target: Any, dtype: Any) -> Any:
     return target if target.dtype == dtype else target.astype(dtype)
 
 
+def check_floating(name: str, dtype: Any) -> None:
+    """Raises DTypeError unless the input's dtype is floating."""
+    if dtype.kind != "f":
+        raise DTypeError(
+            f"{name}: the input must be floating, got dtype {dtype}; convert with .astype(np.float32). {place(name)}"
+        )
+
+
 def matching(name: str, input: Any, target: Any) -> Any:
     """The target as an array or Tensor of the input's dtype.
 
@@ -63,10 +83,7 @@ def matching(name: str, input: Any, target: Any) -> Any:
             f"reshape one of them. {place(name)}"
         )
     dtype = input.dtype
-    if dtype.kind != "f":
-        raise DTypeError(
-            f"{name}: the input must be floating, got dtype {dtype}; convert with .astype(np.float32). {place(name)}"
-        )
+    check_floating(name, dtype)
     if target.dtype == dtype:
         return target
     if target.dtype.kind not in "fiub":
@@ -75,6 +92,14 @@ def matching(name: str, input: Any, target: Any) -> Any:
             f".astype(np.float32). {place(name)}"
         )
     return target.astype(dtype)
+
+
+def possible(logarithms: Any, p: Any) -> Any:
+    """Logarithms to be multiplied by p, with 0 where they are -inf and p is 0: an impossible outcome counts 0."""
+    array = values(logarithms)
+    if seen(array) and array.min() != -np.inf:
+        return logarithms
+    return np.where((array == -np.inf) & (values(p) == 0), 0, logarithms)
 
 
 def broadcast(name: str, option: str, weight: Any, input: Any) -> Any:

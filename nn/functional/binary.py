@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import softplus, stop_gradient
+from autograd_core import softplus
+from autograd_core.ops import binary_losses
 
 from ._reduction import Reduction, broadcast, matching, reduced, refuse, seen, values
 from .activation import relu
@@ -18,42 +19,15 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "check_unit_interval",
-    "clamped_log",
     "hinge_loss",
     "perceptron_loss",
 ]
 
-_NEAR = float(np.float32(1e-12))  # closer to 0 than this, the slope of a logarithm grows no more; PyTorch's constant
-_LOWEST = -100.0  # and its value falls no lower than this
 
-
-def check_unit_interval(name: str, what: str, array: Any, fix: str) -> bool:
-    """Raises ArgumentError with the first element outside [0, 1]; NaN is outside.
-
-    Returns:
-        Whether all elements are known to be so far from 0 and 1 that logarithms need no care.
-    """
-    if not seen(array):
-        return False
-    low, high = array.min(), array.max()
-    if not (low >= 0 and high <= 1):
+def check_unit_interval(name: str, what: str, array: Any, fix: str) -> None:
+    """Raises ArgumentError with the first element outside [0, 1]; NaN is outside."""
+    if seen(array) and not (array.min() >= 0 and array.max() <= 1):
         refuse(name, f"every {what} must be in [0, 1]", what, array, ~((array >= 0) & (array <= 1)), fix)
-    return bool(low > _NEAR and high < 1 - _NEAR)
-
-
-def _at_least(logarithm: Any, argument: Any, zero: Any) -> Any:
-    """A logarithm where it is not that of `zero`, at least -100."""
-    return np.maximum(np.where(zero, _LOWEST, logarithm(np.where(zero, 0.5, argument))), _LOWEST)
-
-
-def clamped_log(p: Any) -> Any:
-    """The logarithm of probabilities, at least -100 and with a slope of at most 1e12."""
-    plain = values(p)
-    near = plain < _NEAR
-    # Value and slope are clamped apart: the line's slope is taken, its value is not.
-    line = np.where(near, p, 0) * (1 / _NEAR)
-    end = _at_least(np.log, plain, plain == 0) + (line - stop_gradient(line))
-    return np.where(near, end, np.log(np.where(near, 0.5, p)))
 
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: Reduction = "mean") -> Any:
@@ -61,7 +35,8 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
 
     The logarithms are at least -100. Where p (1 - p) < 1e-12 the gradient is (p - y) / 1e-12, as in PyTorch, which
     keeps it finite: at p = 0 the loss is 100 with gradient -1e12 for y = 1, and 0 with gradient 0 for y = 0; at p = 1
-    likewise, with 1e12. `binary_cross_entropy_with_logits` has no such ends.
+    likewise, with 1e12. In float16, which ends at 65504, the limit is 2^-14 instead of 1e-12, and the gradients at the
+    ends are -2^14 and 2^14. `binary_cross_entropy_with_logits` has no such ends.
 
     Args:
         input: probabilities, of any shape.
@@ -75,19 +50,10 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     """
     name = "binary_cross_entropy"
     y = matching(name, input, target)
-    p = values(input)
-    plain = check_unit_interval(name, "probability", p, "pass logits through a sigmoid, or use the loss with logits")
+    fix = "pass logits through a sigmoid, or use the loss with logits"
+    check_unit_interval(name, "probability", values(input), fix)
     check_unit_interval(name, "label", values(y), "map labels in {-1, 1} with (y + 1) / 2")
-    if plain:
-        loss = -(y * np.log(input) + (1 - y) * np.log1p(-input))
-    else:
-        near = p * (1 - p) < _NEAR
-        q = np.where(near, 0.5, input)
-        end = -(y * _at_least(np.log, p, p == 0) + (1 - y) * _at_least(np.log1p, -p, p == 1))
-        # Value and slope are clamped apart: this parabola's slope is taken, its value is not.
-        parabola = np.where(near, input - stop_gradient(y), 0) ** 2 * (0.5 / _NEAR)
-        end = end + (parabola - stop_gradient(parabola))
-        loss = np.where(near, end, -(y * np.log(q) + (1 - y) * np.log1p(-q)))
+    loss = binary_losses.binary_cross_entropy(input, y)
     if weight is not None:
         loss = loss * broadcast(name, "weight", weight, input)
     return reduced(name, loss, reduction)

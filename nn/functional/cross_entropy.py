@@ -1,7 +1,8 @@
 """Losses of a label that is one of C classes, in forward form: from logits, log-probabilities or probabilities.
 
-The class axis is the second one, or the only one: inputs are (N, C), (N, C, d1, ...) or (C,). Targets are class
-indices of that shape without the class axis, or one-hot rows or probabilities of the input's shape.
+The class axis is the second one, or the only one: inputs are (N, C), (N, C, d1, ...) or (C,). The target's shape says
+what it is: without the class axis, it holds class indices; in the input's shape, one-hot rows or probabilities. It
+cannot be both: for logits (C,) a class index is 0-d, and a target (C,) is one row, of integers too.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError
+from autograd_core.ops.binary_losses import clamped_log
 
 from .._checks import is_integer, is_number, place, require
-from ._reduction import Reduction, as_dtype, check_reduction, reduced, refuse, seen, values
+from ._reduction import Reduction, as_dtype, check_floating, check_reduction, possible, reduced, refuse, seen, values
 from .activation import log_softmax
-from .binary import check_unit_interval, clamped_log
+from .binary import check_unit_interval
 
 __all__ = ["check_class_options", "cross_entropy", "nll_from_probabilities", "nll_loss"]
 
@@ -38,8 +40,9 @@ def cross_entropy(
 
     Args:
         input: logits (N, C), or (N, C, d1, ...), or (C,).
-        target: integers in [0, C), of the input's shape without the class axis; or one-hot rows or probabilities,
-            floating and of the input's shape (not checked to sum to 1), which may need a gradient themselves.
+        target: integers in [0, C), of the input's shape without the class axis; or one-hot rows or probabilities of
+            the input's shape, of any real dtype or bool (not checked to sum to 1), which may need a gradient
+            themselves. A class of probability 0 adds 0, even where its logit is -inf.
         weight: (C,), a factor w_c per class.
         ignore_index: class indices of this value have loss and gradient 0, and do not count in the mean.
         reduction: "mean", "sum" or "none". The mean divides by the sum of the weights of the labels w_t that count
@@ -49,25 +52,25 @@ def cross_entropy(
 
     Raises:
         ShapeError: the target has neither shape, or the weight another than (C,).
-        DTypeError: class indices that are not integers.
-        ArgumentError: a class index outside [0, C), or an option outside its domain.
+        DTypeError: class indices that are not integers, or an input that is not floating.
+        ArgumentError: a class index outside [0, C), a probability outside [0, 1], or an option outside its domain.
 
     Reference:
         Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016, section 7 (label smoothing).
     """
     name = "cross_entropy"
     shape = input.shape
-    axis = _class_axis(name, shape)
+    axis = _class_axis(name, input)
     labels = values(target)
     if label_smoothing != 0.0 or ignore_index != _IGNORED:
         check_class_options(name, ignore_index, label_smoothing)
-    if labels.shape == shape and labels.dtype.kind == "f":
+    if labels.shape == shape and labels.dtype.kind in "fiub":
         if ignore_index != _IGNORED:
             raise ArgumentError(
                 f"{name}: ignore_index is for class indices, got {ignore_index} with probabilities as targets; give "
                 f"rows of zeros to the samples that should not count. {place(name)}"
             )
-        soft = as_dtype(target if isinstance(target, Tensor) else labels, input.dtype)
+        soft = _probabilities(name, target, labels, input)
         if label_smoothing:
             soft = soft * (1 - label_smoothing) + label_smoothing / shape[axis]
         return _of_probabilities(name, log_softmax(input, axis), soft, axis, weight, reduction)
@@ -91,7 +94,7 @@ def nll_loss(
     Raises:
         ShapeError, DTypeError, ArgumentError: as in `cross_entropy`.
     """
-    axis = _class_axis("nll_loss", input.shape)
+    axis = _class_axis("nll_loss", input)
     if ignore_index != _IGNORED:
         check_class_options("nll_loss", ignore_index)
     labels, kept = _checked("nll_loss", values(target), input.shape, axis, ignore_index)
@@ -101,12 +104,12 @@ def nll_loss(
 def nll_from_probabilities(input: Any, target: Any, weight: Any = None, reduction: Reduction = "mean") -> Any:
     """Negative log-likelihood of labels y under probabilities a, -sum_c y_c ln a_c.
 
-    The logarithms are at least -100, and their slope at most 1e12: a probability of 0 for the right class has loss 100
-    and gradient -1e12. From logits, `cross_entropy` has no such end.
+    The logarithms are at least -100, and their slope at most 1e12 (in float16 2^14): a probability of 0 for the right
+    class has loss 100 and gradient -1e12. From logits, `cross_entropy` has no such end.
 
     Args:
         input: probabilities (N, C), (N, C, d1, ...) or (C,), such as `softmax` gives.
-        target: class indices, one-hot rows or probabilities.
+        target: class indices, one-hot rows or probabilities, as in `cross_entropy`.
         weight: (C,), a factor per class.
         reduction: as in `cross_entropy`.
 
@@ -115,14 +118,12 @@ def nll_from_probabilities(input: Any, target: Any, weight: Any = None, reductio
         ShapeError, DTypeError: as in `cross_entropy`.
     """
     name = "nll_from_probabilities"
-    axis = _class_axis(name, input.shape)
+    axis = _class_axis(name, input)
     labels = values(target)
-    fix = "pass logits through softmax, or use cross_entropy"
-    plain = check_unit_interval(name, "probability", values(input), fix)
-    logarithms = np.log(input) if plain else clamped_log(input)
-    if labels.shape == input.shape and labels.dtype.kind == "f":
-        soft = as_dtype(target if isinstance(target, Tensor) else labels, input.dtype)
-        return _of_probabilities(name, logarithms, soft, axis, weight, reduction)
+    check_unit_interval(name, "probability", values(input), "pass logits through softmax, or use cross_entropy")
+    logarithms = clamped_log(input)
+    if labels.shape == input.shape and labels.dtype.kind in "fiub":
+        return _of_probabilities(name, logarithms, _probabilities(name, target, labels, input), axis, weight, reduction)
     labels, _ = _checked(name, labels, input.shape, axis, None)
     return _of_labels(name, logarithms, labels, None, axis, weight, reduction)
 
@@ -154,19 +155,32 @@ def _of_labels(
         return -chosen
     if reduction == "sum":
         return -chosen.sum()
-    return -(chosen.mean() if counts is None else chosen.sum() / np.add.reduce(counts, axis=None))
+    if counts is None:
+        return -chosen.mean()
+    if logarithms.dtype.char == "e":  # 65504 is soon counted up to: the sums are float32's, as those of `mean` are
+        total = np.add.reduce(counts.astype(np.float32), axis=None)
+        return -(chosen.astype(np.float32).sum() / total).astype(np.float16)
+    return -(chosen.sum() / np.add.reduce(counts, axis=None))
 
 
 def _of_probabilities(name: str, logarithms: Any, soft: Any, axis: int, weight: Any, reduction: str) -> Any:
     if weight is not None:
         soft = soft * _along(axis, _class_weight(name, weight, logarithms, axis), logarithms)
-    return -reduced(name, (soft * logarithms).sum(axis), reduction)
+    return -reduced(name, (soft * possible(logarithms, soft)).sum(axis), reduction)
 
 
-def _class_axis(name: str, shape: tuple[int, ...]) -> int:
-    if not shape:
+def _probabilities(name: str, target: Any, array: Any, input: Any) -> Any:
+    """Targets of the input's shape in its dtype, checked to be in [0, 1]; `array` is the target's."""
+    check_unit_interval(name, "target probability", array, "give one-hot rows, probabilities or class indices")
+    return as_dtype(target if isinstance(target, Tensor) else array, input.dtype)
+
+
+def _class_axis(name: str, input: Any) -> int:
+    check_floating(name, input.dtype)
+    rank = len(input.shape)
+    if not rank:
         raise ShapeError(f"{name}: the input must have a class axis, got a 0-d input; give it as (N, C). {place(name)}")
-    return 1 if len(shape) > 1 else 0
+    return 1 if rank > 1 else 0
 
 
 def check_class_options(name: str, ignore_index: Any, label_smoothing: Any = 0.0) -> None:
@@ -208,11 +222,10 @@ def _checked(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignored:
     classes = shape[axis]
     expected = shape[:axis] + shape[axis + 1 :]
     if labels.shape != expected:
-        soft = "" if name == "nll_loss" else f" or probabilities (floating) of shape {shape}"
-        fix = "" if name == "nll_loss" else ", or convert one-hot rows with .astype(np.float32)"
+        soft = "" if name == "nll_loss" else f" or one-hot rows or probabilities of shape {shape}"
         raise ShapeError(
             f"{name}: for an input of shape {shape} the target must be class indices of shape {expected}{soft}, got "
-            f"{labels.dtype} labels of shape {labels.shape}; reshape them{fix}. {place(name)}"
+            f"{labels.dtype} labels of shape {labels.shape}; reshape them. {place(name)}"
         )
     if labels.dtype.kind not in "iu":
         raise DTypeError(

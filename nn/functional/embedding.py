@@ -57,7 +57,8 @@ def _check_indices(indices: Any, rows: int) -> None:
             f"np.asarray(indices, np.int64). {place('embedding')}"
         )
     # On arrays of other kinds (traced, distributed) a look at the values is not to be had here.
-    if type(indices) is not np.ndarray or not indices.size:
+    known = isinstance(indices, np.ndarray | np.generic)
+    if not known or not indices.size:
         return
     if indices.min() < 0 or indices.max() >= rows:  # NumPy would count a negative one from the end
         wrong = np.argwhere((indices < 0) | (indices >= rows))

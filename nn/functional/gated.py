@@ -10,10 +10,10 @@ import numpy as np
 from autograd_core.errors import ShapeError
 
 from .._checks import place
-from .activation import sigmoid
+from .activation import gelu, relu, sigmoid, swish
 from .linear import linear
 
-__all__ = ["gated_linear", "glu"]
+__all__ = ["gated_linear", "geglu", "glu", "reglu", "swiglu"]
 
 
 def glu(input: Any, dim: int = -1) -> Any:
@@ -56,3 +56,20 @@ def gated_linear(
         ShapeError: the last axis of the input has another length than that of a weight.
     """
     return activation(linear(input, weight, bias)) * linear(input, value_weight, value_bias)
+
+
+def reglu(input: Any, weight: Any, value_weight: Any, bias: Any = None, value_bias: Any = None) -> Any:
+    """max(0, x W^T + b) * (x V^T + c); arguments and errors as of `gated_linear`."""
+    return gated_linear(input, weight, value_weight, bias, value_bias, relu)
+
+
+def geglu(input: Any, weight: Any, value_weight: Any, bias: Any = None, value_bias: Any = None) -> Any:
+    """GELU(x W^T + b) * (x V^T + c); arguments and errors as of `gated_linear`."""
+    return gated_linear(input, weight, value_weight, bias, value_bias, gelu)
+
+
+def swiglu(
+    input: Any, weight: Any, value_weight: Any, bias: Any = None, value_bias: Any = None, *, beta: Any = 1.0
+) -> Any:
+    """Swish(x W^T + b) * (x V^T + c), beta as in `swish`; arguments and errors as of `gated_linear`."""
+    return swish(linear(input, weight, bias), beta) * linear(input, value_weight, value_bias)

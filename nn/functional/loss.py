@@ -16,7 +16,7 @@ from autograd_core.errors import ArgumentError, where
 from autograd_core.ops.piecewise import huber
 
 from .._checks import is_number, require
-from ._reduction import Reduction, matching, reduced, refuse, seen, values
+from ._reduction import Reduction, matching, possible, reduced, refuse, seen, values
 
 __all__ = [
     "check_positive",
@@ -97,7 +97,8 @@ def kl_div(input: Any, target: Any, reduction: Any = "mean", log_target: bool = 
 
     Args:
         input: log-probabilities, of any shape.
-        target: probabilities p of that shape (0 ln 0 is 0), or their logarithms.
+        target: probabilities p of that shape, or their logarithms; where p is 0 the term is 0, if the input is -inf
+            too.
         reduction: "batchmean" is the divergence (the sum over its elements) averaged over the first axis; "mean" is
             over all elements, as PyTorch's default.
         log_target: the target is ln p.
@@ -107,7 +108,8 @@ def kl_div(input: Any, target: Any, reduction: Any = "mean", log_target: bool = 
     """
     target = matching("kl_div", input, target)
     if log_target:
-        loss = np.exp(target) * (target - input)
+        p = np.exp(target)
+        loss = p * (possible(target, p) - possible(input, p))
     else:
         p = values(target)
         if seen(p) and not p.min() >= 0:
@@ -115,7 +117,7 @@ def kl_div(input: Any, target: Any, reduction: Any = "mean", log_target: bool = 
                 "kl_div", "probabilities must be at least 0", "target", p, ~(p >= 0),
                 "give probabilities, or set log_target=True",
             )  # fmt: skip
-        loss = target * (np.log(np.where(p > 0, target, 1)) - input)
+        loss = target * (np.log(np.where(p > 0, target, 1)) - possible(input, p))
     if reduction != "batchmean":
         return reduced("kl_div", loss, reduction)
     return loss.sum() / (input.shape[0] if input.shape else 1)

@@ -1,4 +1,8 @@
-"""Normalizations as functions: batch, instance, group, layer and RMS, one formula over different axes."""
+"""Normalizations as functions: batch, instance, group, layer and RMS, one formula over different axes.
+
+All compute the normalization of a float16 input in float32, and return float16. With eps = 0, a feature of variance 0
+is divided by 1, so that values and gradients stay finite.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError
 
 from .._checks import is_integer, place
-from ._normalize import EpsPlacement, check_placement, check_shapes, folded, move, normalize
+from ._normalize import EpsPlacement, check_placement, check_shapes, folded, is_half, move, normalize
 
 __all__ = [
     "EpsPlacement",
@@ -26,8 +29,8 @@ __all__ = [
 
 def batch_norm(
     input: Any,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
+    running_mean: Any = None,
+    running_var: Any = None,
     weight: Any = None,
     bias: Any = None,
     training: bool = False,
@@ -45,8 +48,8 @@ def batch_norm(
 
     Args:
         input: any shape with C elements along the feature axis.
-        running_mean: (C,), written to in training; None if not tracked.
-        running_var: (C,), written to in training; None if not tracked.
+        running_mean: (C,), a Tensor or an array, written to in place in training; None if not tracked.
+        running_var: (C,), as `running_mean`.
         weight: (C,), the scale gamma; None for 1.
         bias: (C,), the shift beta; None for 0.
         training: use the statistics of the batch, as is also done without running statistics.
@@ -59,7 +62,7 @@ def batch_norm(
     Raises:
         ShapeError: the input lacks the feature axis, has another number of features than the
             parameters, or has a single value per feature where batch statistics are needed.
-        ArgumentError: the placement is unknown.
+        ArgumentError: the placement is unknown, or a running array cannot be written to.
     """
     if eps_placement != "variance":
         check_placement(eps_placement)
@@ -86,8 +89,12 @@ def batch_norm(
 
     if not training and running_mean is not None and running_var is not None:
         mean, var = (running_mean, running_var) if last else _reshaped(column, running_mean, running_var)
+        half = is_half(input)
+        if half:
+            input, mean, var = (a.astype(np.float32) for a in (input, mean, var))
         scale, shift = folded(mean, var, weight, bias, eps, eps_placement)
-        return input * scale + shift
+        out = input * scale + shift
+        return out.astype(np.float16) if half else out
 
     count = math.prod(size) // size[axis] if size[axis] else 0
     if count < 2:
@@ -105,8 +112,8 @@ def batch_norm(
 
 def instance_norm(
     input: Any,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
+    running_mean: Any = None,
+    running_var: Any = None,
     weight: Any = None,
     bias: Any = None,
     use_input_stats: bool = True,
@@ -122,7 +129,7 @@ def instance_norm(
 
     Args:
         input: (N, C, *), with one spatial axis or more.
-        running_mean: (C,), written to if `use_input_stats`; None if not tracked.
+        running_mean: (C,), a Tensor or an array, written to in place if `use_input_stats`; None if not tracked.
         running_var: (C,), as `running_mean`.
         weight: (C,); None for 1.
         bias: (C,); None for 0.
@@ -179,6 +186,9 @@ def group_norm(
 ) -> Any:
     """Group normalization: every sample by itself, over groups of channels and the spatial axes. Wu & He 2018.
 
+    A group of a single value is its own mean, so that its output is the bias whatever the input (PyTorch refuses that
+    in a batch of one sample only): take fewer groups.
+
     Args:
         input: (N, C, *).
         num_groups: into how many groups of neighbours the C channels are divided.
@@ -223,7 +233,7 @@ def layer_norm(
 ) -> Any:
     """Layer normalization: over the last axes, with a weight and a bias for every element of them.
 
-    Ba, Kiros & Hinton 2016.
+    Over a single value the output is the bias, whatever the input, as in PyTorch. Ba, Kiros & Hinton 2016.
 
     Args:
         input: (*, normalized_shape).
@@ -238,6 +248,9 @@ def layer_norm(
         ArgumentError: the placement is unknown.
     """
     axes = _trailing("layer_norm", input, normalized_shape, eps_placement, weight, bias)
+    if is_half(input):
+        x = input.astype(np.float32)
+        return layer_norm(x, normalized_shape, weight, bias, eps, eps_placement=eps_placement).astype(np.float16)
     out, _, _ = normalize(input, axes, None, None, eps, eps_placement)
     if weight is not None:  # along the normalized axes, so it is no factor of the small scale
         out = out * weight
@@ -270,6 +283,9 @@ def rms_norm(
     axes = _trailing("rms_norm", input, normalized_shape, eps_placement, weight)
     if eps is None:
         eps = float(np.finfo(np.result_type(input.dtype, 1.0)).eps)  # integers are computed in float64
+    if is_half(input):
+        x = input.astype(np.float32)
+        return rms_norm(x, normalized_shape, weight, eps, eps_placement=eps_placement).astype(np.float16)
     out, _, _ = normalize(input, axes, None, None, eps, eps_placement, centre=False)
     return out if weight is None else out * weight
 
