@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from operator import eq
 from typing import Any, ClassVar, TypeAlias
 
@@ -14,7 +15,7 @@ from autograd_core.errors import ArgumentError, DTypeError, LeafError, where
 from .options import Group, checked
 from .runner import Runner
 
-__all__ = ["Optimizer", "Parameters"]
+__all__ = ["Optimizer", "Parameters", "descended"]
 
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
 
@@ -28,15 +29,20 @@ class Optimizer:
         update(p, g, *state, t, **options) -> (new p, *new state)
 
     elementwise, in ufuncs, operators and Python numbers only. t = 1, 2, ... and the options are
-    0-d; an option listed in `absent_if_zero` is None when it is zero. Powers of numbers are written
-    `x ** 0.5` (`np.sqrt` of a Python float is a float64 array scalar, which would widen float32).
+    0-d; an option listed in `absent_if_zero` is None when it is zero, one in `choices` is passed as
+    it is. Powers of numbers are written `x ** 0.5` (`np.sqrt` of a Python float is a float64 array
+    scalar, which would widen float32).
     `Runner` turns the function into in-place code; on arrays of another type than NumPy's it is
     called as it stands.
 
     Attributes:
         param_groups: list of `Group`; `param_groups[0]["lr"] = 0.01` takes effect at the next step.
-        state: per parameter that has been updated, "step" (0-d) and the state arrays, all Tensors.
+        state: per parameter that has been updated, "step" and the other `scalars` (0-d) and the state
+            arrays, all Tensors.
     """
+
+    # Numbers that a parameter's state has beside its arrays, and their values before the first step.
+    scalars: ClassVar[Mapping[str, float]] = {"step": 0.0}
 
     absent_if_zero: ClassVar[tuple[str, ...]] = ()
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -47,6 +53,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         self._runner = Runner()
+        self._announced: set[Tensor] = set()  # parameters that a warning has named
         if isinstance(params, Tensor):
             raise ArgumentError(
                 f"{self._name}: params must be a sequence of Tensors, got a single Tensor of shape "
@@ -68,8 +75,18 @@ class Optimizer:
 
     @staticmethod
     def state_names(options: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of the state arrays, in the order of `update`'s arguments; each starts as zeros."""
+        """Names of the state arrays, in the order of `update`'s arguments."""
         return ()
+
+    @staticmethod
+    def start(options: Mapping[str, Any]) -> Mapping[str, float]:
+        """What the state arrays are filled with before the first step, where it is not zero."""
+        return {}
+
+    @staticmethod
+    def advance(scalars: Mapping[str, float], numbers: Mapping[str, Any]) -> Mapping[str, float]:
+        """The new values of `scalars` but "step", which `update` takes as arguments; `numbers` are its others."""
+        return {}
 
     @staticmethod
     def check(options: Mapping[str, Any]) -> str | None:
@@ -148,6 +165,8 @@ class Optimizer:
     def step(self) -> None:
         """Updates every parameter that has a gradient, in place.
 
+        One that has none is skipped; if it never had one, a UserWarning says so, once.
+
         Raises:
             ArgumentError: no parameter has a gradient, or one has a gradient of another shape, or a
                 read-only array. Nothing has changed then.
@@ -170,7 +189,11 @@ class Optimizer:
             "optimizer": self._name,
             "state": {
                 number[id(p)]: {
-                    key: int(tensor.item()) if key == "step" else np.positive(tensor.data)
+                    key: int(tensor.item())
+                    if key == "step"
+                    else np.array(tensor.data)
+                    if key in self.scalars
+                    else np.positive(tensor.data)
                     for key, tensor in self.state[p].items()
                 }
                 for p in params
@@ -220,7 +243,7 @@ class Optimizer:
         options = []
         for group in groups:
             expect("the names of the options", sorted(self.defaults), sorted(set(group) - {"params"}))
-            values = {key: checked(name, key, group[key], self.choices) for key in self.defaults}
+            values = {key: checked(name, key, group[key], self.choices, saved=True) for key in self.defaults}
             if (wrong := self.check(values)) is not None:
                 raise ArgumentError(f"{name}: {wrong}. {where(name)}")
             options.append(values)
@@ -231,25 +254,24 @@ class Optimizer:
             p, chosen = owners[i]
             # An option switched on or off since the last step changes which arrays there are; the
             # next step makes those that are missing.
-            keys = [key for key in values if key != "step"]
+            keys = [key for key in values if key not in self.scalars]
+            expect(f"the state of parameter {i}", {*self.scalars, *self._all_states(chosen)}, {*values}, _holds)
             expect(
-                f"the state of parameter {i}",
-                {"step", *self._all_states(chosen)},
-                {*values},
-                _holds,
+                f"the numbers in the state of parameter {i}", [*self.scalars], [k for k in self.scalars if k in values]
             )
             for key in keys:
                 place = f"{key!r} of parameter {i}"
                 expect(f"the shape of {place}", p.shape, getattr(values[key], "shape", None))
                 expect(f"the dtype of {place}", p.dtype, getattr(values[key], "dtype", None))
-            step = np.array(values["step"], np.float64)
-            states.append((p, {"step": step} | {key: np.positive(values[key]) for key in keys}))
+            scalars = {key: np.array(values[key], np.float64) for key in self.scalars}
+            states.append((p, scalars | {key: np.positive(values[key]) for key in keys}))
         return options, states
 
     def _all_states(self, options: Mapping[str, Any]) -> set[str]:
-        """Names of the states under these options, and with no option absent."""
+        """Names of the states under any static options, with no option absent: one may have been switched off."""
         full = dict(options) | dict.fromkeys(self.absent_if_zero, 1.0)
-        return {*self.state_names(options), *self.state_names(full)}
+        ways = product(*self.choices.values())
+        return {name for way in ways for name in self.state_names(full | dict(zip(self.choices, way)))}
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: all but the prepared blocks, which the next step makes anew."""
@@ -261,6 +283,13 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"{self._name}({', '.join(map(repr, self.param_groups))})"
+
+
+def descended(p: Any, g: Any, weight_decay: Any, maximize: bool) -> Any:
+    """The gradient that is descended: of the objective or its negative, plus weight_decay ||p||² / 2."""
+    if weight_decay is None:
+        return -g if maximize else g
+    return weight_decay * p - g if maximize else g + weight_decay * p
 
 
 def _holds(ours: Any, theirs: Any) -> bool:

@@ -17,16 +17,25 @@ __all__ = ["Group", "checked"]
 # An option means the same in every optimizer that has it, so its domain is stated once.
 _DOMAINS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("> 0", lambda x: x > 0),
+    "lr_decay": (">= 0", lambda x: x >= 0),
+    "initial_accumulator_value": (">= 0", lambda x: x >= 0),
     "momentum": (">= 0", lambda x: x >= 0),
+    "momentum_decay": (">= 0", lambda x: x >= 0),
     "dampening": ("finite", lambda x: True),
     "weight_decay": (">= 0", lambda x: x >= 0),
     "eps": (">= 0", lambda x: x >= 0),
+    "alpha": ("in [0, 1)", lambda x: 0 <= x < 1),
     "betas": ("in [0, 1)", lambda x: 0 <= x < 1),
+    "gamma": ("in [0, 1)", lambda x: 0 <= x < 1),
 }
 
+_SAVED_LR: tuple[str, Callable[[float], bool]] = (">= 0", lambda x: x >= 0)
 
-def checked(optimizer: str, name: str, value: Any, choices: Mapping[str, tuple[Any, ...]]) -> Any:
+
+def checked(optimizer: str, name: str, value: Any, choices: Mapping[str, tuple[Any, ...]], saved: bool = False) -> Any:
     """`value` as a static option (one of `choices`), a float or a tuple of floats.
+
+    A learning rate of 0 is refused, except in what was `saved`: a schedule may have ended there.
 
     Raises:
         ArgumentError: it lies outside the option's domain.
@@ -35,8 +44,8 @@ def checked(optimizer: str, name: str, value: Any, choices: Mapping[str, tuple[A
         if value not in choices[name]:
             allowed = " or ".join(map(repr, choices[name]))
             raise ArgumentError(f"{optimizer}: {name} must be {allowed}, got {value!r}. {where(optimizer)}")
-        return value
-    words, is_valid = _DOMAINS[name]
+        return choices[name][choices[name].index(value)]  # False for 0
+    words, is_valid = _SAVED_LR if saved and name == "lr" else _DOMAINS[name]
     pair = name == "betas"
     numbers = tuple(value) if pair and isinstance(value, tuple | list) else (value,)
     numbers = tuple(x.item() if isinstance(x, Tensor | np.ndarray) and x.size == 1 else x for x in numbers)
@@ -71,6 +80,8 @@ class Group(MutableMapping[str, Any]):
         # garbage collection.
         self._owner = owner
         self._state = state
+        # The learning rate that schedules start from; the first one made for the optimizer notes it.
+        self.initial_lr: float | None = None
 
     def __getitem__(self, name: str) -> Any:
         if name == "params":
@@ -87,14 +98,23 @@ class Group(MutableMapping[str, Any]):
                 f"{optimizer}: an option must be one of {sorted({*self.tensors, *self.statics})}, "
                 f"got {name!r}; use add_param_group for parameters. {where(optimizer)}"
             )
+        self._replace(name, checked(optimizer, name, value, self._owner.choices))
+
+    def schedule_lr(self, value: float) -> None:
+        """Sets "lr" as a schedule does: it has checked the value, and may anneal it to exactly 0."""
+        self._replace("lr", value)
+
+    def _replace(self, name: str, value: Any) -> None:
+        """Sets an option that is valid by itself; the states go on in their new unit."""
+        optimizer = self._owner.__name__
         old = dict(self)
-        new = old | {name: checked(optimizer, name, value, self._owner.choices)}
+        new = old | {name: value}
         if (wrong := self._owner.check(new)) is not None:
             raise ArgumentError(f"{optimizer}: {wrong}. {where(optimizer)}")
         factors = {key: factor for key, factor in self._owner.carried(old, new).items() if factor != 1}
         for state in [self._state[p] for p in self.params if p in self._state]:
-            for key, factor in factors.items():
-                state[key].data = state[key].data * factor
+            for key in factors.keys() & state.keys():
+                state[key].data = state[key].data * factors[key]
         self.write(name, new[name])
 
     def write(self, name: str, value: Any) -> None:

@@ -8,8 +8,9 @@ are not NumPy's get the update function itself.
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ __all__ = ["Runner"]
 # From this many elements on a second thread takes part. Below it the wake-up of a sleeping thread,
 # and a BLAS thread that still spins on its core after a matrix product, cost as much as is won.
 THREADED_SIZE = 1 << 20
+# How many parameters a warning names.
+NAMED = 5
 
 
 class Runner:
@@ -49,6 +52,7 @@ class Runner:
         if plan is None or not plan.is_current():
             self._plan = None
             _check(optimizer)
+            _say_what_is_skipped(optimizer)
             plan = self._plan = _Plan(optimizer)
             plan.is_current()  # fetches the gradients
         plan.step()
@@ -71,7 +75,7 @@ def _check(optimizer: Optimizer) -> None:
                     f"again after changing a parameter's shape. {where(name)}"
                 )
             for key, tensor in optimizer.state.get(p, {}).items():
-                if key != "step" and tensor.shape != p.shape:
+                if key not in optimizer.scalars and tensor.shape != p.shape:
                     raise ShapeError(
                         f"{name}: a state must have its parameter's shape, got {key!r} "
                         f"{tensor.shape} for {label} of shape {p.shape}; make a new optimizer "
@@ -91,6 +95,34 @@ def _check(optimizer: Optimizer) -> None:
         )
 
 
+def _say_what_is_skipped(optimizer: Optimizer) -> None:
+    """Warns of parameters that never had a gradient, each once.
+
+    One that has been updated before rests on purpose (an expert, a head that is trained in turn); one
+    that requires no gradient any more is frozen.
+    """
+    labels: list[str] = []
+    missing: list[Tensor] = []
+    for g, group in enumerate(optimizer.param_groups):
+        for i, p in enumerate(group.params):
+            new = p not in optimizer.state and p not in optimizer._announced
+            if p.grad is None and p.requires_grad and new:
+                missing.append(p)
+                labels.append(f"{p.name!r}" if p.name else f"parameter {i} of group {g} (shape {p.shape})")
+    if not missing:
+        return
+    name = f"{type(optimizer).__name__}.step"
+    more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+    warnings.warn(
+        f"{name}: every parameter should have a gradient, got None so far for {', '.join(labels[:NAMED])}{more}, "
+        "skipped; check that the loss depends on it, or set requires_grad = False if it is meant to stay as it is. "
+        f"{where(name)}",
+        UserWarning,
+        stacklevel=4,  # where step() is called
+    )
+    optimizer._announced.update(missing)
+
+
 class _Plan:
     """What a step needs, for one set of parameters with a gradient, of layouts and of options."""
 
@@ -98,13 +130,15 @@ class _Plan:
         self.skipped = [p for group in optimizer.param_groups for p in group.params if p.grad is None]
         self.buckets: list[_Bucket] = []
         for group in optimizer.param_groups:
-            # One program and one step counter serve the parameters of one dtype and age. (A loaded
-            # state has a counter per parameter: their values are compared, not the Tensors.)
+            # One program and one step counter (and what else is one number per parameter) serve the
+            # parameters of one dtype and age. (A loaded state has a counter per parameter: their
+            # values are compared, not the Tensors.)
             alike: dict[Any, list[Tensor]] = {}
             for p in group.params:
                 if p.grad is not None:
                     in_place = all(isinstance(x, np.ndarray) for x in (p.data, p.grad.data))
-                    age = optimizer.state[p]["step"].item() if p in optimizer.state else 0.0
+                    held = optimizer.state.get(p)
+                    age = tuple(held[k].item() if held else x for k, x in optimizer.scalars.items())
                     alike.setdefault((in_place, p.dtype, age), []).append(p)
             for (in_place, dtype, age), params in alike.items():
                 kind = _ArrayBucket if in_place else _ForeignBucket
@@ -144,23 +178,27 @@ class _Plan:
 class _Bucket:
     """Parameters of one group that share dtype and step counter."""
 
-    def __init__(self, optimizer: Optimizer, group: Group, params: list[Tensor], dtype: Any, age: float) -> None:
+    def __init__(
+        self, optimizer: Optimizer, group: Group, params: list[Tensor], dtype: Any, age: tuple[float, ...]
+    ) -> None:
         self.group = group
         self.update = type(optimizer).update
+        self.advance = optimizer.advance
         self.dtype = dtype
         self.optional = optimizer.absent_if_zero
         self.absent = self.find_absent()
-        names = optimizer.state_names(dict(group))
-        # A fresh counter: parameters that were updated together so far may part company from here
-        # on.
-        self.counter = Tensor(np.array(age, np.float64))
+        options = dict(group)
+        names = optimizer.state_names(options)
+        start = optimizer.start(options)
+        # Fresh counters: parameters that were updated together so far may part company from here on.
+        self.scalars = {name: Tensor(np.array(x, np.float64)) for name, x in zip(optimizer.scalars, age, strict=True)}
         self.owners = []
         for p in params:
             state = optimizer.state.setdefault(p, {})
-            state["step"] = self.counter
+            state.update(self.scalars)
             for name in names:
                 if name not in state:
-                    state[name] = Tensor(_zeros_like(p.data))
+                    state[name] = Tensor(_full_like(p.data, start.get(name, 0.0)))
             states = [state[name] for name in names]
             self.owners.append(Owner(p, states, isinstance(self, _ArrayBucket)))
 
@@ -174,25 +212,30 @@ class _Bucket:
 
     def numbers(self) -> dict[str, Any]:
         """Arguments of the update function that are numbers, as Python floats; None if absent."""
-        values: dict[str, Any] = {"t": self.counter.data.item() + 1.0}
+        old = {name: tensor.data.item() for name, tensor in self.scalars.items()}
+        values: dict[str, Any] = {"t": old["step"] + 1.0}
         for name in self.group.tensors:
             values[name] = None if name in self.absent else self.group[name]
+        values.update(self.advance(old, values))
         return values
 
-    def counted(self, t: float) -> None:
-        """Writes the step counter."""
-        self.counter.data[...] = t
+    def counted(self, numbers: Mapping[str, Any]) -> None:
+        """Writes the step counter and the other numbers of the state."""
+        for name, tensor in self.scalars.items():
+            tensor.data[...] = numbers["t" if name == "step" else name]
 
     def step(self) -> None:
         """One update of the parameters in the bucket."""
         raise NotImplementedError
 
 
-def _zeros_like(array: Any) -> Any:
-    """Zeros in the layout of `array`; NumPy's on a cache line."""
+def _full_like(array: Any, value: float) -> Any:
+    """An array of one value in the layout of `array`; NumPy's on a cache line."""
     if not isinstance(array, np.ndarray):
-        return np.zeros_like(array)
+        return np.full_like(array, value)
     flat = aligned_zeros(array.size, array.dtype)
+    if value:
+        flat.fill(value)
     is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
     return flat.reshape(array.shape[::-1]).T if is_fortran else flat.reshape(array.shape)
 
@@ -216,13 +259,15 @@ class _ForeignBucket(_Bucket):
             owner.param.data = owner.array = value
             for state, array in zip(owner.states, arrays, strict=True):
                 state.data = array
-        self.counted(numbers["t"])
+        self.counted(numbers)
 
 
 class _ArrayBucket(_Bucket):
     """NumPy arrays, updated in place."""
 
-    def __init__(self, optimizer: Optimizer, group: Group, params: list[Tensor], dtype: Any, age: float) -> None:
+    def __init__(
+        self, optimizer: Optimizer, group: Group, params: list[Tensor], dtype: Any, age: tuple[float, ...]
+    ) -> None:
         super().__init__(optimizer, group, params, dtype, age)
         states = len(self.owners[0].states)
         self.program: Program = record(self.update, states, self.numbers(), group.statics)
@@ -260,7 +305,7 @@ class _ArrayBucket(_Bucket):
             finally:
                 work.clear()
                 other.result()
-        self.counted(numbers["t"])
+        self.counted(numbers)
 
     def work(self, work: deque[Pack | Tile], scratch: list[np.ndarray]) -> None:
         """Takes blocks from `work` until none is left; threads may share it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .optimizer import Optimizer, Parameters
+from .optimizer import Optimizer, Parameters, descended
 
 __all__ = ["SGD"]
 
@@ -27,6 +27,7 @@ class SGD(Optimizer):
         nesterov: look ahead (Sutskever et al. 2013, as PyTorch has it); needs momentum and no
             dampening.
         weight_decay: L2 penalty; `weight_decay * p` is added to the gradient.
+        maximize: climb instead of descend.
 
     Raises:
         ArgumentError: an option outside its domain, no parameter, or the same one twice.
@@ -34,7 +35,7 @@ class SGD(Optimizer):
     """
 
     absent_if_zero = ("momentum", "dampening", "weight_decay")
-    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"nesterov": (False, True)}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"nesterov": (False, True), "maximize": (False, True)}
 
     def __init__(
         self,
@@ -44,6 +45,8 @@ class SGD(Optimizer):
         dampening: float = 0,
         nesterov: bool = False,
         weight_decay: float = 0,
+        *,
+        maximize: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -52,6 +55,7 @@ class SGD(Optimizer):
             dampening=dampening,
             nesterov=nesterov,
             weight_decay=weight_decay,
+            maximize=maximize,
         )
 
     @staticmethod
@@ -82,10 +86,10 @@ class SGD(Optimizer):
         dampening: Any,
         nesterov: bool,
         weight_decay: Any,
+        maximize: bool,
     ) -> tuple[Any, ...]:
         """One step on arrays of any kind."""
-        if weight_decay is not None:
-            g = g + weight_decay * p
+        g = descended(p, g, weight_decay, maximize)
         if momentum is None:
             return (p - lr * g,)
         # b is zero before the first step, so b = g there once the dampening is left out.

@@ -7,7 +7,7 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, DTypeError, LeafError, ShapeError
-from optim import SGD, Adam
+from optim import SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, NAdam, RMSprop
 from optim_cases import parameter
 
 
@@ -45,6 +45,95 @@ def test_options_outside_their_domain(options):
     with pytest.raises(ArgumentError, match=f"Adam: {name} must be"):
         opt.param_groups[0][name] = value
     assert dict(opt.param_groups[0]) == before
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "value"),
+    [
+        (Momentum, "gamma", 1.0),
+        (Momentum, "gamma", -0.1),
+        (Momentum, "form", "sum"),
+        (Momentum, "weight_decay", -0.1),
+        (Momentum, "maximize", "yes"),
+        (Adagrad, "lr_decay", -0.1),
+        (Adagrad, "initial_accumulator_value", -0.1),
+        (Adagrad, "eps", -0.1),
+        (RMSprop, "alpha", 1.0),
+        (RMSprop, "momentum", -0.1),
+        (RMSprop, "centered", None),
+        (Adadelta, "gamma", 1.0),
+        (Adadelta, "form", "hinton"),
+        (AdamW, "betas", (0.9, 1.0)),
+        (AdamW, "decoupled_weight_decay", False),
+        (NAdam, "betas", (-0.1, 0.9)),
+        (NAdam, "momentum_decay", -0.1),
+    ],
+)
+def test_options_of_the_other_rules_outside_their_domain(optimizer, name, value):
+    p = parameter(np.ones(3))
+    message = rf"{optimizer.__name__}: {name} must be .*, got .* in: {optimizer.__name__}, called"
+    if name != "decoupled_weight_decay":  # AdamW's constructor has no such argument
+        with pytest.raises(ArgumentError, match=message):
+            optimizer([p], **{"lr": 0.1, name: value})
+    opt = optimizer([p], lr=0.1)
+    before = opt.state_dict()
+    with pytest.raises(ArgumentError, match=message):
+        opt.param_groups[0][name] = value
+    changed = opt.state_dict()
+    changed["param_groups"][0][name] = value
+    with pytest.raises(ArgumentError, match=rf"load_state_dict: {name} must be"):
+        opt.load_state_dict(changed)
+    assert opt.state_dict() == before
+
+
+@pytest.mark.parametrize("optimizer", [SGD, Momentum, Adagrad, RMSprop, Adadelta, Adam, AdamW, NAdam])
+def test_what_every_rule_refuses(optimizer):
+    p = parameter(np.ones(3))
+    for lr in (0, -1, np.nan):
+        with pytest.raises(ArgumentError, match=f"{optimizer.__name__}: lr must be a number > 0"):
+            optimizer([p], lr=lr)
+    with pytest.raises(LeafError, match=f"{optimizer.__name__}: a parameter must be a leaf"):
+        optimizer([p + 1], lr=0.1)
+    with pytest.raises(ArgumentError, match="in one group, once"):
+        optimizer([{"params": [p]}, {"params": [p]}], lr=0.1)
+    with pytest.raises(ArgumentError, match=r"step: .* got None for all of them"):
+        optimizer([p], lr=0.1).step()
+
+
+def test_a_parameter_that_never_had_a_gradient_is_named_once():
+    a, b, c, d = (parameter(np.ones(i + 1), name=name) for i, name in enumerate(["a", "b", None, "d"]))
+    opt = SGD([{"params": [a, b]}, {"params": [c, d]}], lr=0.1)
+    a.grad = Tensor(np.ones(1))
+    d.grad = Tensor(np.ones(4))
+    with pytest.warns(UserWarning, match=r"SGD\.step: .* got None so far for 'b', parameter 0 of group 1 \(sh") as said:
+        opt.step()
+    assert len(said) == 1
+    assert said[0].filename == __file__  # at the line of step()
+    opt.step()  # a warning is an error here: it is said once
+    d.grad, b.grad = None, Tensor(np.ones(2))  # d rests: it has been updated before
+    opt.step()
+    opt.add_param_group({"params": [parameter(np.ones(1)) for _ in range(8)]})
+    with pytest.warns(UserWarning, match=r"parameter 4 of group 2 \(shape \(1,\)\) and 3 more, skipped"):
+        opt.step()
+
+
+def test_nothing_has_changed_where_the_warning_is_an_error():
+    a, b = parameter(np.ones(2)), parameter(np.ones(2))
+    opt = Adam([a, b])
+    a.grad = Tensor(np.ones(2))
+    with pytest.raises(UserWarning, match="parameter 1 of group 0"):
+        opt.step()
+    np.testing.assert_array_equal(a.data, np.ones(2))
+    assert not opt.state
+
+
+def test_a_frozen_parameter_is_not_named():
+    a, b = parameter(np.ones(2)), parameter(np.ones(2))
+    opt = SGD([a, b], lr=0.1)
+    b.requires_grad = False
+    a.grad = Tensor(np.ones(2))
+    opt.step()
+    np.testing.assert_array_equal(b.data, np.ones(2))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError
-from optim import SGD, Adam
+from optim import SGD, Adadelta, Adam, Momentum, NAdam, RMSprop
 from optim_cases import CASES, parameter
 
 
@@ -58,6 +58,9 @@ def test_state_dict_is_a_snapshot_of_plain_values():
             "eps": 1e-8,
             "eps_placement": "outside",
             "weight_decay": 0.0,
+            "amsgrad": False,
+            "maximize": False,
+            "decoupled_weight_decay": False,
         }
     ]
     assert saved["state"][0]["step"] == 1
@@ -118,7 +121,7 @@ def _change(path, value):
         ),
         (_change(["param_groups", 0, "params"], [1]), r"numbers of the parameters must be \[0\]"),
         (_change(["param_groups", 0, "momentum"], 0.9), "names of the options must be"),
-        (_change(["param_groups", 0, "lr"], -1), "lr must be a number > 0, got -1"),
+        (_change(["param_groups", 0, "lr"], -1), "lr must be a number >= 0, got -1"),
         (
             _change(["state", 1], {"step": 1}),
             r"numbers of the states must be among \[0\], got \[0, 1\]",
@@ -145,6 +148,56 @@ def test_state_dicts_that_do_not_fit(change, message):
     with pytest.raises(ArgumentError, match=rf"Adam\.load_state_dict: .*{message}"):
         opt.load_state_dict(saved)
     same(opt.state_dict(), before)
+
+
+def test_the_numbers_of_a_state_are_restored_and_required():
+    p = parameter(np.ones(3))
+    opt = NAdam([p], betas=(0.5, 0.9), momentum_decay=0.0)
+    p.grad = Tensor(np.ones(3))
+    opt.step()
+    opt.step()
+    saved = opt.state_dict()
+    assert saved["state"][0]["mu_product"] == 0.25**2  # μ = β1 / 2 where it does not grow
+    saved["state"][0]["mu_product"] = 0.5  # as a file may hold it: a plain number
+    opt.load_state_dict(saved)
+    assert opt.state[p]["mu_product"].item() == 0.5
+    opt.step()
+    assert opt.state[p]["mu_product"].item() == 0.125
+    del saved["state"][0]["mu_product"]
+    with pytest.raises(
+        ArgumentError, match=r"numbers in the state of parameter 0 must be \['step', 'mu_product'\], got"
+    ):
+        opt.load_state_dict(saved)
+    assert opt.state[p]["mu_product"].item() == 0.125
+
+
+def test_a_static_option_that_was_switched_leaves_a_state_that_loads():
+    p = parameter(np.ones(3))
+    for opt, name, value in [
+        (Adam([p], amsgrad=True), "amsgrad", False),
+        (Momentum([p], lr=0.1), "form", "accumulate"),
+        (RMSprop([p], centered=True), "centered", False),
+        (Adadelta([p], lr=0.1, form="zeiler"), "form", "notes"),
+    ]:
+        p.grad = Tensor(np.ones(3))
+        opt.step()
+        opt.param_groups[0][name] = value
+        opt.step()
+        saved = opt.state_dict()
+        opt.load_state_dict(saved)
+        same(opt.state_dict(), saved)
+
+
+@pytest.mark.parametrize(("optimizer", "formula", "options"), CASES)
+def test_another_optimizers_state_is_refused(optimizer, formula, options):
+    p = parameter(np.ones(3))
+    other = type("Other", (optimizer,), {})([p], **{"lr": 1e-3} | options)
+    p.grad = Tensor(np.ones(3))
+    other.step()
+    opt = optimizer([p], **{"lr": 1e-3} | options)
+    with pytest.raises(ArgumentError, match=rf"saved optimizer must be '{optimizer.__name__}', got 'Other'; load"):
+        opt.load_state_dict(other.state_dict())
+    assert not opt.state
 
 
 def test_sgd_loads_what_sgd_saved_with_other_options():
