@@ -1,0 +1,163 @@
+"""The data of a training run: checked, cut into batches, wrapped into Tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, no_grad, random
+from autograd_core.errors import ArgumentError, ShapeError, where
+
+from .scheduler import is_count
+
+__all__ = ["Means", "accuracy", "as_data", "evaluate", "pair"]
+
+Metrics = Mapping[str, Callable[[Any, Any], Any]]
+DEFAULT_BATCH = 32
+VALIDATION_BATCH = 256
+
+
+class ArrayBatches:
+    """Mini-batches of a pair of arrays; every iteration is one epoch."""
+
+    def __init__(self, x: Any, y: Any, batch_size: int, shuffle: bool) -> None:
+        self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        order = random.permutation(len(self.x)) if self.shuffle else None
+        for start in range(0, len(self.x), self.batch_size):
+            chosen: Any = slice(start, start + self.batch_size)
+            chosen = chosen if order is None else order[chosen]
+            yield self.x[chosen], self.y[chosen]
+
+
+def as_data(data: Any, name: str, batch_size: int | None, epochs: int, shuffle: bool) -> Iterable[Any]:
+    """`data` as an iterable of batches that can be read `epochs` times.
+
+    Raises:
+        ArgumentError: it can be read only once, or is no pair of arrays and no iterable; a batch size outside its
+            domain or for data that has its own.
+        ShapeError: the arrays differ in length or are empty.
+    """
+    if isinstance(data, tuple) and len(data) == 2 and all(hasattr(part, "shape") for part in data):
+        x, y = (part.data if isinstance(part, Tensor) else part for part in data)
+        if not x.shape or not y.shape or x.shape[0] != y.shape[0] or not x.shape[0]:
+            raise ShapeError(
+                f"fit: the arrays of {name} must have one length, the number of samples, got shapes {x.shape} and "
+                f"{y.shape}; samples go along the first axis. {where('fit')}"
+            )
+        size = DEFAULT_BATCH if batch_size is None else batch_size
+        if not is_count(size):
+            raise ArgumentError(f"fit: batch_size must be a positive integer, got {size!r}; e.g. 32. {where('fit')}")
+        return ArrayBatches(x, y, int(size) if shuffle else VALIDATION_BATCH, shuffle)
+    if batch_size is not None and shuffle:
+        raise ArgumentError(
+            f"fit: batch_size must be left out where {name} has batches of its own, got {batch_size!r}; give it to "
+            f"nn.data.batches, or pass a tuple (x, y) of arrays. {where('fit')}"
+        )
+    if isinstance(data, Tensor | np.ndarray | Mapping | str) or not hasattr(data, "__iter__"):
+        raise ArgumentError(
+            f"fit: {name} must be batches (x, y) or a tuple (x, y) of arrays, got {type(data).__name__}; e.g. "
+            f"nn.data.batches((x, y), 32). {where('fit')}"
+        )
+    if epochs > 1 and iter(data) is data:
+        raise ArgumentError(
+            f"fit: {name} must be readable anew in each of {epochs} epochs, got {type(data).__name__}, which can be "
+            f"read only once; pass nn.data.batches(...), or a list. {where('fit')}"
+        )
+    return data  # type: ignore[no-any-return]
+
+
+def pair(batch: Any, name: str) -> tuple[Tensor, Tensor, int]:
+    """A batch as Tensors x and y, and its number of samples.
+
+    Raises:
+        ArgumentError: it is not a pair.
+    """
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        got = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise ArgumentError(
+            f"fit: a batch of {name} must be a pair (x, y), got {got}; e.g. nn.data.batches((x, y), 32). {where('fit')}"
+        )
+    x, y = batch
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    y = y if isinstance(y, Tensor) else Tensor(y)
+    return x, y, x.shape[0] if x.shape else 1
+
+
+class Means:
+    """Means over samples of numbers that come per batch."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.samples = 0
+        self.sums = dict.fromkeys(["loss", *metrics], 0.0)
+
+    def add(self, loss: float, out: Any, y: Any, n: int) -> None:
+        """Counts a batch of n samples."""
+        self.samples += n
+        self.sums["loss"] += loss * n
+        if self.metrics:
+            if isinstance(out, Tensor):
+                out = out.detach()
+            for name, metric in self.metrics.items():
+                value = metric(out, y)
+                self.sums[name] += float(value.item() if hasattr(value, "item") else value) * n
+
+    def values(self, prefix: str = "") -> dict[str, float]:
+        """The means by name."""
+        return {prefix + name: total / self.samples for name, total in self.sums.items()}
+
+
+def evaluate(
+    model: Any, loss: Any, data: Iterable[Any], metrics: Metrics, after: Callable[[], Any] = lambda: None
+) -> dict[str, float]:
+    """Mean loss and metrics over the samples of `data`, in evaluation mode and without recording.
+
+    Calls `after()` after each batch.
+
+    Raises:
+        ArgumentError: there is no batch.
+    """
+    means = Means(metrics)
+    if hasattr(model, "eval"):
+        model.eval()
+    with no_grad():
+        for batch in data:
+            x, y, n = pair(batch, "validation")
+            out = model(x)
+            means.add(float(loss(out, y).item()), out, y, n)
+            after()
+    if not means.samples:
+        raise ArgumentError(f"fit: validation must have at least one batch, got none. {where('fit')}")
+    return means.values()
+
+
+def accuracy(output: Any, target: Any) -> float:
+    """Fraction of samples whose class is predicted: a metric for `fit`.
+
+    Args:
+        output: scores (N, C), of which the largest decides; or logits (N,) or (N, 1) of two classes, of which the
+            sign decides.
+        target: classes (N,), or one-hot or probabilities (N, C); 0 and 1 for two classes.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+    """
+    scores, labels = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in (output, target))
+    if scores.ndim == 2 and scores.shape[1] > 1:
+        predicted = scores.argmax(axis=1)
+        labels = labels.argmax(axis=1) if labels.shape == scores.shape else labels
+    else:
+        predicted, labels = scores.reshape(len(scores), -1)[:, 0] > 0, labels.reshape(len(labels), -1)[:, 0] > 0.5
+    if predicted.shape != labels.shape:
+        raise ShapeError(
+            f"accuracy: the output must be (N, C) with targets (N,) or (N, C), or (N,) with targets (N,), got shapes "
+            f"{scores.shape} and {np.shape(target)}; reshape one. {where('accuracy')}"
+        )
+    return float(np.mean(predicted == labels))

@@ -1,0 +1,289 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from inspect import Parameter, signature
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+from autograd_core import Tensor, random
+from autograd_core.errors import ArgumentError, ShapeError, where
+
+from .callbacks import Callbacks, FitState, as_callbacks
+from .checkpoints import Checkpoint, Parts
+from .clipping import clip_grad_norm_
+from .feed import Means, Metrics, as_data, evaluate, pair
+from .history import History
+from .interrupt import Interrupt
+from .nonfinite import NonFiniteStepError, Rewind, all_finite
+from .optimizer import Optimizer
+from .progress import Progress
+from .scheduler import is_count, is_number, require
+
+__all__ = ["fit"]
+
+
+def fit(
+    model: Any,
+    loss: Any,
+    optimizer: Optimizer,
+    data: Any,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    validation: Any = None,
+    callbacks: Any = (),
+    progress: bool = True,
+    metrics: Metrics | None = None,
+    checkpoint: Any = None,
+    resume: bool = False,
+    schedule: Any = None,
+    schedule_every: str = "epoch",
+    clip_norm: float | None = None,
+) -> History:
+    """Trains a model by gradient descent on mini-batches.
+
+    For each batch: `loss(model(x), y)`, backward, `optimizer.step()`. One epoch reads the data once. Batch gradient
+    descent is `batch_size=len(x)`, stochastic gradient descent `batch_size=1`.
+
+        history = fit(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters()), (x, y), epochs=5, batch_size=64,
+                      validation=(x_val, y_val), metrics={"accuracy": optim.accuracy},
+                      callbacks=[optim.EarlyStopping(3)], checkpoint="run.safetensors", resume=True)
+        history.plot()
+
+    Interruption from the keyboard ends the run after the current step (a second one at once) and returns the history
+    of what was done, with `history.stopped` saying so: in a notebook, `history = fit(...)` keeps its value, and the
+    model its weights. The checkpoint is of the last epoch saved; resuming repeats the interrupted epoch and ends in the
+    bits of an uninterrupted run.
+
+    All randomness is that of `autograd_core.random`: after `random.seed(n)` a run gives the same bits each time.
+
+    Args:
+        model: a module, or any function of x. It is put in training mode for training, in evaluation mode for
+            validation, and its modes are restored at the end.
+        loss: `loss(output, y)`, a scalar, the mean over the samples of the batch.
+        optimizer: of the model's parameters.
+        data: batches (x, y), iterated anew each epoch, such as nn.data.batches((x, y), 32); or a tuple (x, y) of
+            arrays, which are shuffled and cut. Arrays become Tensors.
+        epochs: the last epoch; a resumed run does those that are missing.
+        batch_size: samples per batch where `data` is a tuple of arrays; 32 by default.
+        validation: batches, or a tuple of arrays, on which loss and metrics are measured after each epoch.
+        callbacks: a Callback or a function of a `FitState`, or several; see `Callback`.
+        progress: show a progress bar on stderr.
+        metrics: functions `metric(output, y)` by name, means over the samples of the batch, such as `accuracy`.
+        checkpoint: a path or a `Checkpoint`, written at the end of epochs.
+        resume: go on from the checkpoint; if the file is not there yet, begin. False begins anew and overwrites it.
+        schedule: of the learning rate; `step()` is called at the end of each epoch, with the validation loss (or loss)
+            for a schedule that asks for a value, such as ReduceLROnPlateau.
+        schedule_every: "epoch", or "step" for a schedule stated in batches.
+        clip_norm: gradients are scaled down to this norm, all together; see `clip_grad_norm_`.
+
+    Returns:
+        The History.
+
+    Raises:
+        ArgumentError: an argument outside its domain; data that can be read only once for several epochs, or is empty;
+            a checkpoint of another run.
+        ShapeError: a loss that is no scalar, arrays of different lengths.
+        FileFormatError: the checkpoint's file is something else.
+        NonFiniteStepError: the loss or a gradient is NaN or infinite; it names the operation. The weights and buffers
+            are those before that step.
+    """
+    require(is_count(epochs), "fit", "epochs", "a positive integer", epochs)
+    require(schedule_every in ("epoch", "step"), "fit", "schedule_every", "'epoch' or 'step'", schedule_every)
+    clips = clip_norm is None or (is_number(clip_norm, 0) and clip_norm > 0)
+    require(clips, "fit", "clip_norm", "a number > 0 or None", clip_norm)
+    require(isinstance(optimizer, Optimizer), "fit", "optimizer", "an Optimizer", optimizer)
+    require(callable(model), "fit", "model", "a module or a function", model)
+    require(callable(loss), "fit", "loss", "a function of output and target", loss)
+    require(schedule is None or hasattr(schedule, "step"), "fit", "schedule", "a schedule with step()", schedule)
+    chosen = dict(metrics or {})
+    are_functions = all(map(callable, chosen.values())) and "loss" not in chosen
+    require(are_functions, "fit", "metrics", "functions by name", metrics)
+    require(not resume or checkpoint is not None, "fit", "resume", "False without a checkpoint", resume)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
+    run = _Run(model, loss, optimizer, schedule, schedule_every, clip_norm, chosen)
+    run.data = as_data(data, "data", batch_size, epochs, True)
+    if validation is not None:
+        run.validation = as_data(validation, "validation", None, epochs, False)
+    run.callbacks = as_callbacks(callbacks)
+    run.checkpoint = checkpoint
+    return run.all(epochs, progress, resume)
+
+
+class _Run:
+    """One call of `fit`."""
+
+    data: Iterable[Any]
+    validation: Iterable[Any] | None = None
+    callbacks: Callbacks
+    checkpoint: Checkpoint | None
+    state: FitState
+
+    def __init__(
+        self, model: Any, loss: Any, optimizer: Optimizer, schedule: Any, every: str, clip: Any, metrics: Metrics
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.schedule = model, loss, optimizer, schedule
+        self.schedule_every, self.clip_norm, self.metrics = every, clip, metrics
+        self.asks = schedule is not None and _asks_for_a_value(schedule)
+        self.params = [p for group in optimizer.param_groups for p in group.params]
+        self.rewind = Rewind(model)
+        self.saved_epoch = 0
+
+    def all(self, epochs: int, progress: bool, resume: bool) -> History:
+        """All epochs, and what must be put back whatever happens."""
+        names = ["loss", *self.metrics]
+        names += [f"validation {name}" for name in names] if self.validation is not None else []
+        history = History()
+        state = self.state = FitState(self.model, self.optimizer, history, epochs, [*names, "learning rate"])
+        drawn = None
+        if self.checkpoint is not None:
+            self.parts = Parts(self.model, self.optimizer, self.schedule, self.data, self.callbacks.stateful())
+            if resume:
+                drawn = self.checkpoint.resume(self.parts, state)
+            else:
+                self.checkpoint.check_free()
+        self.saved_epoch = state.epoch
+        modules = list(self.model.modules()) if hasattr(self.model, "modules") else []
+        modes = [(module, module.training) for module in modules]
+        self.progress = Progress(progress, epochs)
+        self.interrupt = Interrupt()
+        try:
+            with self.interrupt:
+                self.callbacks.tell("on_fit_begin", state)
+                if drawn is not None:
+                    random.set_state(drawn)
+                while state.epoch < epochs and state.reason is None:
+                    self._epoch()
+                    self.interrupt.check()
+                if self.saved_epoch != state.epoch:
+                    self._save()
+            history.stopped = state.reason
+        except KeyboardInterrupt:
+            history.stopped = f"interrupted in epoch {state.epoch} after {state.batch} batches"
+        except NonFiniteStepError as error:
+            error.history = history
+            raise
+        finally:
+            self.progress.close()
+            for module, mode in modes:
+                module.training = mode
+            self.callbacks.tell("on_fit_end", state)
+        return history
+
+    def _epoch(self) -> None:
+        state, history = self.state, self.state.history
+        state.epoch += 1
+        state.batch = 0
+        state.logs = {}
+        began = perf_counter()
+        self.callbacks.tell("on_epoch_begin", state)
+        self.progress.begin(state.epoch, self.data)
+        means = Means(self.metrics)
+        if hasattr(self.model, "train"):
+            self.model.train()
+        self._batches(means)
+        if not means.samples:
+            raise ArgumentError(f"fit: data must have at least one batch, got none. {where('fit')}")
+        row = means.values()
+        if self.validation is not None:
+            scores = evaluate(self.model, self.loss, self.validation, self.metrics, self.interrupt.check)
+            row |= {f"validation {name}": value for name, value in scores.items()}
+        row["learning rate"] = self.optimizer.param_groups[0]["lr"]
+        state.logs = row
+        if self.schedule is not None and self.schedule_every == "epoch":
+            self._advance(row.get("validation loss", row["loss"]))
+        history.add_epoch(row, perf_counter() - began)
+        self.progress.end(row)
+        self.callbacks.tell("on_epoch_end", state)
+        if self.checkpoint is not None and state.epoch % self.checkpoint.every == 0:
+            self._save()
+
+    def _batches(self, means: Means) -> None:
+        """The steps of an epoch: what is looked up once is looked up here."""
+        state, optimizer, rewind, progress = self.state, self.optimizer, self.rewind, self.progress
+        steps = state.history.steps
+        losses, rates = steps.setdefault("loss", []), steps.setdefault("learning rate", [])
+        norms = steps.setdefault("gradient norm", []) if self.clip_norm is not None else []
+        group, params, interrupt = optimizer.param_groups[0], self.params, self.interrupt
+        after = self.callbacks.at("on_batch_end")
+        by_step = self.schedule is not None and self.schedule_every == "step"
+        for batch in self.data:
+            x, y, n = pair(batch, "data")
+            rewind.mark()
+            optimizer.zero_grad()
+            out = self.model(x)
+            value = self.loss(out, y)
+            if not isinstance(value, Tensor) or value.shape:
+                raise _no_scalar(value)
+            number = float(value.item())
+            if not isfinite(number):
+                raise self._non_finite("the loss", x, y)
+            value.backward()
+            if self.clip_norm is not None:
+                norm = float(clip_grad_norm_(params, self.clip_norm).item())
+                if not isfinite(norm):
+                    raise self._non_finite("a gradient", x, y)
+                norms.append(norm)
+            elif not all_finite([p.grad.data for p in params if p.grad is not None]):
+                raise self._non_finite("a gradient", x, y)
+            rates.append(group["lr"])
+            optimizer.step()
+            losses.append(number)
+            state.step += 1
+            state.batch += 1
+            state.loss = number
+            if by_step:
+                self._advance(number)
+            means.add(number, out, y, n)
+            del out, value  # their memory serves the next step
+            progress.step(means)
+            for method in after:
+                method(state)
+            if state.reason is not None:
+                return
+            interrupt.check()
+
+    def _advance(self, value: float) -> None:
+        if self.asks:
+            self.schedule.step(value)
+        else:
+            self.schedule.step()
+
+    def _save(self) -> None:
+        if self.checkpoint is not None:
+            self.checkpoint.write(self.parts, self.state)
+            self.saved_epoch = self.state.epoch
+
+    def _non_finite(self, what: str, x: Tensor, y: Tensor) -> NonFiniteStepError:
+        def run() -> None:
+            self.optimizer.zero_grad()
+            self.loss(self.model(x), y).backward()
+
+        named: Any = [(str(i), p) for i, p in enumerate(self.params)]
+        if hasattr(self.model, "named_parameters"):
+            named = self.model.named_parameters()
+        state = self.state
+        error = self.rewind.explain(what, run, (x, y), named, state.epoch, state.batch + 1)
+        self.optimizer.zero_grad()
+        return error
+
+
+def _asks_for_a_value(schedule: Any) -> bool:
+    """Whether `schedule.step` must be given a value, as ReduceLROnPlateau's."""
+    with suppress(TypeError, ValueError):
+        parameters = signature(schedule.step).parameters.values()
+        positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        return any(p.default is Parameter.empty and p.kind in positional for p in parameters)
+    return False
+
+
+def _no_scalar(value: Any) -> ShapeError:
+    got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+    return ShapeError(
+        f"fit: the loss must be a scalar Tensor, got {got}; take its mean over the samples. {where('fit')}"
+    )
