@@ -18,7 +18,9 @@ from problems import (
     batch_norm_inputs,
     chain_inputs,
     deep_inputs,
+    first_and_last,
     in_halves,
+    optimizer_inputs,
     running_statistics,
     train_inputs,
 )
@@ -210,3 +212,40 @@ def deep(rows: int, width: int, layers: int) -> Job:
 
 def moons() -> Job:
     raise UnsupportedError("by hand one writes it with arrays; the workload is the graph of scalars")
+
+
+def _adam(p: Any, g: Any, state: list[Any], t: int) -> None:
+    m, v = state
+    m[:] = 0.9 * m + 0.1 * g
+    v[:] = 0.999 * v + 0.001 * g**2
+    p -= 1e-3 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+def _momentum(p: Any, g: Any, state: list[Any], t: int) -> None:
+    (v,) = state
+    v[:] = 0.9 * v + g
+    p -= 1e-3 * v
+
+
+def _adadelta(p: Any, g: Any, state: list[Any], t: int) -> None:
+    squares, steps = state
+    squares[:] = 0.9 * squares + 0.1 * g**2
+    step = np.sqrt(steps + 1e-6) / np.sqrt(squares + 1e-6) * g
+    steps[:] = 0.9 * steps + 0.1 * step**2
+    p -= step
+
+
+def optimizer(rule: str) -> Job:
+    """As the rules are written down: an expression a line, a temporary an operation."""
+    parameters, gradients = optimizer_inputs()
+    update, states = {"adam": (_adam, 2), "momentum": (_momentum, 1), "adadelta": (_adadelta, 2)}[rule]
+    state = [[np.zeros_like(p) for _ in range(states)] for p in parameters]
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        for p, g, s in zip(parameters, gradients, state):
+            update(p, g, s, steps)
+
+    return Job(step, lambda: first_and_last(parameters))

@@ -22,9 +22,11 @@ from problems import (
     batch_norm_inputs,
     chain_inputs,
     deep_inputs,
+    first_and_last,
     in_halves,
     moons_inputs,
     moons_loss,
+    optimizer_inputs,
     train_inputs,
 )
 
@@ -208,3 +210,18 @@ def layer(index: int) -> Job:
         return got | gradients | ({"x": x.grad.data} if x.requires_grad else {})
 
     return Job(step, results)
+
+
+def optimizer(rule: str) -> Job:
+    import optim
+
+    arrays, gradients = optimizer_inputs()
+    parameters = [_leaf(array) for array in arrays]
+    for p, g in zip(parameters, gradients):
+        p.grad = Tensor(g)
+    made: Any = {
+        "adam": lambda: optim.Adam(parameters),
+        "momentum": lambda: optim.Momentum(parameters, 1e-3, form="accumulate"),
+        "adadelta": lambda: optim.Adadelta(parameters, 1.0, form="zeiler"),
+    }[rule]()
+    return Job(made.step, lambda: first_and_last(arrays))

@@ -23,19 +23,21 @@ from problems import (
     batch_norm_inputs,
     chain_inputs,
     deep_inputs,
+    first_and_last,
     in_halves,
     moons_inputs,
     moons_loss,
+    optimizer_inputs,
     train_inputs,
 )
 
-compiled = False
+compiled = fused = False
 
 
 def configure(mode: str, threads: int) -> None:
-    global compiled
+    global compiled, fused
     torch.set_num_threads(threads)
-    compiled = mode == "compile"
+    compiled, fused = mode == "compile", mode == "fused"
     if compiled and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise UnsupportedError("torch.compile needs a C++ compiler, and this machine has none")
 
@@ -258,3 +260,19 @@ def layer(index: int) -> Job:
         return got | gradients | ({"x": x.grad.numpy()} if x.requires_grad else {})
 
     return Job(step, results)
+
+
+def optimizer(rule: str) -> Job:
+    arrays, gradients = optimizer_inputs()
+    parameters = [torch.from_numpy(array).requires_grad_() for array in arrays]
+    for p, g in zip(parameters, gradients):
+        p.grad = torch.from_numpy(g)
+    if fused and rule == "adadelta":
+        raise UnsupportedError("torch.optim.Adadelta has no fused form")
+    how: dict[str, Any] = {"fused": True} if fused else {}
+    made: Any = {
+        "adam": lambda: torch.optim.Adam(parameters, **how),
+        "momentum": lambda: torch.optim.SGD(parameters, 1e-3, momentum=0.9, **how),
+        "adadelta": lambda: torch.optim.Adadelta(parameters, 1.0, **how),
+    }[rule]()
+    return Job(made.step, lambda: first_and_last(arrays))

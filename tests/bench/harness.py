@@ -40,6 +40,7 @@ CONTESTANTS = (
     Contestant("autograd-core", "contestant_ours", "autograd_core", peer=False),
     Contestant("PyTorch eager", "contestant_torch", "torch", "eager"),
     Contestant("torch.compile", "contestant_torch", "torch", "compile"),
+    Contestant("PyTorch fused", "contestant_torch", "torch", "fused"),
     Contestant("JAX eager", "contestant_jax", "jax", "eager"),
     Contestant("jax.jit", "contestant_jax", "jax", "jit"),
     Contestant("HIPS autograd", "contestant_autograd", "autograd"),

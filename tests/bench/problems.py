@@ -106,6 +106,21 @@ def deep_inputs(rows: int, width: int, layers: int) -> tuple[np.ndarray, np.ndar
     return x, g, [v for _ in range(layers) for v in _normalized(rng, width, width)]
 
 
+OPTIMIZER_SHAPES = [(1000, 1000)] * 10
+
+
+def optimizer_inputs() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Ten million parameters in ten matrices, and their gradients, float32."""
+    rng = np.random.default_rng(8)
+    parameters = [rng.standard_normal(shape, np.float32) for shape in OPTIMIZER_SHAPES]
+    return parameters, [rng.standard_normal(shape, np.float32) for shape in OPTIMIZER_SHAPES]
+
+
+def first_and_last(parameters: list[Any]) -> Arrays:
+    """Results of an optimizer workload: rows of the first and the last matrix."""
+    return {"first": np.array(parameters[0][:3]), "last": np.array(parameters[-1][-3:])}
+
+
 def moons_inputs() -> tuple[list[list[float]], list[int], list[float]]:
     """100 points on two half circles with noise 0.1, labels -1 and 1, and the 337 weights.
 

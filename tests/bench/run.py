@@ -75,7 +75,9 @@ class Bench:
 
     def measure(self, workload: Workload) -> Outcomes:
         say(f"({workload.letter}) {workload.title}")
-        outcomes = {c.name: Outcome() for c in self.contestants if not workload.only or c.name in workload.only}
+        # The fused optimizers are a contestant of their own only where optimizers are measured.
+        fit = [c for c in self.contestants if (c.name in workload.only if workload.only else c.mode != "fused")]
+        outcomes = {c.name: Outcome() for c in fit}
         rounds = min(self.rounds, workload.most_rounds)
         if workload.how == "rounds":
             self.alternate(workload, outcomes, rounds)
@@ -124,9 +126,10 @@ class Bench:
         results: dict[str, Arrays] = {}
         if workload.how == "import":
             rounds += 1  # the first one also compiles and reads from the disk
+        entered = [c for c in self.contestants if c.name in outcomes]
         for number in range(rounds):
-            shift = number % len(self.contestants)
-            for contestant in self.contestants[shift:] + self.contestants[:shift]:
+            shift = number % len(entered)
+            for contestant in entered[shift:] + entered[:shift]:
                 outcome = outcomes[contestant.name]
                 if outcome.reason:
                     continue

@@ -105,6 +105,21 @@ def _million(ops: int) -> Workload:
     )
 
 
+def _optimizer(rule: str, title: str) -> Workload:
+    return Workload(
+        "i",
+        f"optimizer_{rule}",
+        f"one step of {title} on 10 million float32 parameters",
+        "optimizer",
+        {"rule": rule},
+        (Metric("seconds", "ms", 1e3),),
+        limits=(("seconds", "PyTorch eager", 0.6), ("seconds", "numpy", 0.4)),
+        only=("autograd-core", "PyTorch eager", "PyTorch fused", "numpy", KEPT),
+        rtol=1e-4,
+        most_rounds=7,
+    )
+
+
 def _layer(index: int, layer: Layer) -> Workload:
     return Workload(
         "h",
@@ -163,6 +178,10 @@ WORKLOADS = (
         (Metric("seconds", "ms", 1e3, 1),),
         how="import",
         limits=(("seconds", "", 150.0),),
+    ),
+    *(
+        _optimizer(rule, title)
+        for rule, title in (("adam", "Adam"), ("momentum", "Momentum"), ("adadelta", "Adadelta"))
     ),
     *(_layer(index, layer) for index, layer in enumerate(LAYERS)),
 )
