@@ -231,3 +231,11 @@ def test_standardize_errors(error: type[Exception], message: str, action: Any) -
     with pytest.raises(error, match=message) as caught:
         action()
     assert "called at test_nn_data.py:" in str(caught.value)
+
+
+def test_batches_of_a_seed_go_on_where_their_state_stood():
+    first, second = (nn.data.batches(np.arange(10), 5, seed=3) for _ in range(2))
+    list(first)
+    second.load_state_dict(first.state_dict())
+    assert [b.tolist() for b in first] == [b.tolist() for b in second]
+    assert nn.data.batches(np.arange(4), 2).state_dict() == {}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="notebooks need the extra 'notebooks'")
@@ -183,3 +184,17 @@ def test_the_demo_says_which_cell_failed_and_shows_no_older_table(tmp_path):
 def test_the_demo_needs_a_notebook(demo, tmp_path, capsys):
     assert demo.main(["--out", str(tmp_path), "--notebook", str(tmp_path / "none.ipynb")]) == 1
     assert "demo: cannot read the notebook or write to the folder" in capsys.readouterr().err
+
+
+def test_the_classifier_reads_digits_reaches_97_percent_and_reads_idx_files(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import classifier
+
+    assert classifier.train(progress=False)["validation accuracy"][-1] >= 0.97
+    for name, count in (("train", 300), ("t10k", 50)):
+        header = {"images-idx3": [count, 28, 28], "labels-idx1": [count]}
+        for kind, shape in header.items():
+            content = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+            values = np.arange(np.prod(shape)) % (10 if len(shape) == 1 else 251)
+            (tmp_path / f"{name}-{kind}-ubyte").write_bytes(content + values.astype(np.uint8).tobytes())
+    assert classifier.train(str(tmp_path), epochs=1, progress=False).epochs

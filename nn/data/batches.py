@@ -44,6 +44,15 @@ class Batches:
             parts = tuple(array[chosen] for array in self._arrays)
             yield parts[0] if self._single else parts
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where the orders of its own seed stand; empty without one. `optim.fit` keeps it in its checkpoints."""
+        return {} if self._generator is None else dict(self._generator.bit_generator.state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on with the orders where `state_dict` stood."""
+        if self._generator is not None:
+            self._generator.bit_generator.state = state
+
 
 def batches(
     arrays: Any, batch_size: int, shuffle: bool = True, *, drop_last: bool = False, seed: int | None = None
