@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from autograd_core.checks import is_integer, is_number, require
 from autograd_core.context import current
-from autograd_core.errors import ArgumentError, where
+from autograd_core.errors import where
 
 __all__ = ["is_integer", "is_number", "pair", "place", "require", "size"]
 
@@ -16,23 +15,6 @@ def place(function: str) -> str:
     """The closing words of a message: the function, the module that it ran in, the user's line."""
     scope = current().scope
     return where(f"{function} (module {scope})" if scope else function)
-
-
-def is_integer(value: Any, low: int | None = None) -> bool:
-    """An integer (not a bool), of at least `low`."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and (low is None or int(value) >= low)
-
-
-def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
-    """A real number (not a bool, not NaN) in [low, high]."""
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return real and bool(low <= value <= high)
-
-
-def require(holds: bool, owner: str, name: str, domain: str, value: Any, example: str) -> None:
-    """Raises ArgumentError unless `holds`; the message reads `owner: name must be domain, got value`."""
-    if not holds:
-        raise ArgumentError(f"{owner}: {name} must be {domain}, got {value!r}; e.g. {example}. {where(owner)}")
 
 
 def size(owner: str, name: str, value: Any, example: str, low: int = 1) -> int:

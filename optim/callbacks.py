@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autograd_core.checks import is_count, is_finite, require
 from autograd_core.errors import ArgumentError, where
-
-from .scheduler import is_count, is_number, require
 
 if TYPE_CHECKING:
     from .history import History
@@ -161,7 +160,7 @@ class EarlyStopping(Callback):
     ) -> None:
         name = "EarlyStopping"
         require(is_count(patience), name, "patience", "a positive integer", patience)
-        require(is_number(min_delta, 0), name, "min_delta", "a number >= 0", min_delta)
+        require(is_finite(min_delta, 0), name, "min_delta", "a number >= 0", min_delta)
         require(mode in (None, "min", "max"), name, "mode", "'min', 'max' or None", mode)
         self.patience, self.restore_best, self.monitor, self.min_delta = patience, restore_best, monitor, min_delta
         self.mode = mode or ("max" if "accuracy" in monitor else "min")

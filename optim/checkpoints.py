@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autograd_core import random
+from autograd_core.checks import is_count, require
 from autograd_core.disk import FileFormatError, load_arrays, save_arrays
 from autograd_core.errors import ArgumentError, where
 
-from .scheduler import is_count, require
 from .trees import pack, unpack
 
 if TYPE_CHECKING:

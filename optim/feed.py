@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, no_grad, random
+from autograd_core.checks import is_count
 from autograd_core.errors import ArgumentError, ShapeError, where
-
-from .scheduler import is_count
 
 __all__ = ["Means", "accuracy", "as_data", "evaluate", "pair"]
 

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from autograd_core import Tensor, random
+from autograd_core.checks import is_count, is_finite, require
 from autograd_core.errors import ArgumentError, ShapeError, where
 
 from .callbacks import Callbacks, FitState, as_callbacks
@@ -21,7 +22,6 @@ from .interrupt import Interrupt
 from .nonfinite import NonFiniteStepError, Rewind, all_finite
 from .optimizer import Optimizer
 from .progress import Progress
-from .scheduler import is_count, is_number, require
 
 __all__ = ["fit"]
 
@@ -94,7 +94,7 @@ def fit(
     """
     require(is_count(epochs), "fit", "epochs", "a positive integer", epochs)
     require(schedule_every in ("epoch", "step"), "fit", "schedule_every", "'epoch' or 'step'", schedule_every)
-    clips = clip_norm is None or (is_number(clip_norm, 0) and clip_norm > 0)
+    clips = clip_norm is None or (is_finite(clip_norm, 0) and clip_norm > 0)
     require(clips, "fit", "clip_norm", "a number > 0 or None", clip_norm)
     require(isinstance(optimizer, Optimizer), "fit", "optimizer", "an Optimizer", optimizer)
     require(callable(model), "fit", "model", "a module or a function", model)

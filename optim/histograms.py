@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.checks import is_count, require
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, where
 
 from .callbacks import Callback, FitState
-from .scheduler import is_count, require
 
 __all__ = ["Histogram", "Histograms"]
 

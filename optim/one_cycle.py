@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from math import cos, pi
 from typing import Any, ClassVar
 
+from autograd_core.checks import is_count, is_finite, require
 from autograd_core.errors import ArgumentError, where
 
 from .optimizer import Optimizer
-from .scheduler import Domain, LRScheduler, is_count, is_number, require
+from .scheduler import Domain, LRScheduler
 
 __all__ = ["OneCycleLR"]
 
-POSITIVE: Domain = ("a finite number > 0", lambda x: is_number(x, 0) and x > 0)
+POSITIVE: Domain = ("a finite number > 0", lambda x: is_finite(x, 0) and x > 0)
 
 
 class OneCycleLR(LRScheduler):
@@ -50,7 +51,7 @@ class OneCycleLR(LRScheduler):
 
     domains: ClassVar[Mapping[str, Domain]] = {
         "total_steps": ("a positive integer", is_count),
-        "pct_start": ("a number in [0, 1]", lambda x: is_number(x, 0, 1)),
+        "pct_start": ("a number in [0, 1]", lambda x: is_finite(x, 0, 1)),
         "anneal_strategy": ("'cos' or 'linear'", lambda x: x in ("cos", "linear")),
         "cycle_momentum": ("True or False", lambda x: isinstance(x, bool)),
         "three_phase": ("True or False", lambda x: isinstance(x, bool)),
@@ -58,7 +59,7 @@ class OneCycleLR(LRScheduler):
         "final_div_factor": POSITIVE,
     }
     memory: ClassVar[Mapping[str, Domain]] = {
-        name: ("a list of numbers, one per parameter group", lambda x: isinstance(x, list) and all(map(is_number, x)))
+        name: ("a list of numbers, one per parameter group", lambda x: isinstance(x, list) and all(map(is_finite, x)))
         for name in ("max_lrs", "base_momentums", "max_momentums", "momentum")
     }
     total_steps: int
@@ -103,7 +104,7 @@ class OneCycleLR(LRScheduler):
         }
         self._attach(optimizer, settings)
         self.max_lrs = self._per_group("max_lr", max_lr, *POSITIVE)
-        share: Domain = ("a number in [0, 1)", lambda x: is_number(x, 0, 1) and x < 1)
+        share: Domain = ("a number in [0, 1)", lambda x: is_finite(x, 0, 1) and x < 1)
         self.base_momentums = self._per_group("base_momentum", base_momentum, *share) if cycle_momentum else []
         self.max_momentums = self._per_group("max_momentum", max_momentum, *share) if cycle_momentum else []
         self._option = self._momentum_option() if cycle_momentum else None

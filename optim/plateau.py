@@ -7,8 +7,10 @@ from math import inf, isnan
 from numbers import Real
 from typing import Any, ClassVar
 
+from autograd_core.checks import is_count, is_finite, require
+
 from .optimizer import Optimizer
-from .scheduler import NOT_NEGATIVE, Domain, LRScheduler, is_count, is_number, require
+from .scheduler import NOT_NEGATIVE, Domain, LRScheduler
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -39,7 +41,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     domains: ClassVar[Mapping[str, Domain]] = {
         "mode": ("'min' or 'max'", lambda x: x in ("min", "max")),
-        "factor": ("a number in [0, 1)", lambda x: is_number(x, 0, 1) and x < 1),
+        "factor": ("a number in [0, 1)", lambda x: is_finite(x, 0, 1) and x < 1),
         "patience": WAIT,
         "threshold": NOT_NEGATIVE,
         "threshold_mode": ("'rel' or 'abs'", lambda x: x in ("rel", "abs")),
@@ -50,7 +52,7 @@ class ReduceLROnPlateau(LRScheduler):
         "best": ("a number", lambda x: isinstance(x, Real) and not isnan(x)),
         "num_bad_epochs": WAIT,
         "cooldown_counter": WAIT,
-        "min_lrs": ("numbers >= 0", lambda x: isinstance(x, list) and all(is_number(v, 0) for v in x)),
+        "min_lrs": ("numbers >= 0", lambda x: isinstance(x, list) and all(is_finite(v, 0) for v in x)),
     }
     mode: str
     factor: float
@@ -84,7 +86,7 @@ class ReduceLROnPlateau(LRScheduler):
         self._attach(optimizer, settings)
         n = len(optimizer.param_groups)
         lowest: list[Any] = list(min_lr) if isinstance(min_lr, list | tuple) else [min_lr] * n
-        fits = len(lowest) == n and all(is_number(x, 0) for x in lowest)
+        fits = len(lowest) == n and all(is_finite(x, 0) for x in lowest)
         require(fits, self._name, "min_lr", f"a number >= 0, or {n} of them, one per parameter group", min_lr)
         self.min_lrs = [float(x) for x in lowest]
         self.base_lrs = self._current()

@@ -6,11 +6,12 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autograd_core.checks import is_count, require
 from autograd_core.errors import ArgumentError, where
 
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
-from .scheduler import LRScheduler, check_state, is_count, require
+from .scheduler import LRScheduler, check_state
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
-from numbers import Integral, Real
 from typing import Any, ClassVar, TypeAlias
 
+from autograd_core.checks import is_count, is_finite, require
 from autograd_core.errors import ArgumentError, where
 
 from .optimizer import Optimizer
 from .options import Group
 
-__all__ = ["COUNT", "NOT_NEGATIVE", "Domain", "LRScheduler", "check_state", "is_count", "is_number", "require"]
+__all__ = ["COUNT", "NOT_NEGATIVE", "Domain", "LRScheduler", "check_state"]
 
 # What a setting must be, in words and as a test.
 Domain: TypeAlias = tuple[str, Callable[[Any], bool]]
-
-
-def is_number(value: Any, low: float = float("-inf"), high: float = float("inf")) -> bool:
-    """A finite real number (no bool) in [low, high]."""
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value) and low <= float(value) <= high
-
-
-def is_count(value: Any, low: int = 1) -> bool:
-    """An integer (no bool) of at least `low`."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
-
-
-NOT_NEGATIVE: Domain = ("a finite number >= 0", lambda x: is_number(x, 0))
+NOT_NEGATIVE: Domain = ("a finite number >= 0", lambda x: is_finite(x, 0))
 COUNT: Domain = ("a positive integer", is_count)
-
-
-def require(holds: bool, owner: str, name: str, words: str, value: Any) -> None:
-    """Raises ArgumentError unless `holds`."""
-    if not holds:
-        raise ArgumentError(f"{owner}: {name} must be {words}, got {value!r}. {where(owner)}")
 
 
 class LRScheduler:
@@ -163,7 +144,7 @@ class LRScheduler:
         values = []
         for i, rate in enumerate(rates):
             value = rate.item() if hasattr(rate, "item") else rate
-            require(is_number(value, 0), self._name, f"the learning rate of group {i}", NOT_NEGATIVE[0], value)
+            require(is_finite(value, 0), self._name, f"the learning rate of group {i}", NOT_NEGATIVE[0], value)
             values.append(float(value))
         for group, value in zip(self.groups, values, strict=True):
             group.schedule_lr(value)
@@ -214,7 +195,7 @@ class LRScheduler:
         n = len(self.optimizer.param_groups)
         for name in ("base_lrs", "last_lr", "lr"):
             value = saved[name]
-            holds_all = isinstance(value, list | tuple) and len(value) == n and all(is_number(x, 0) for x in value)
+            holds_all = isinstance(value, list | tuple) and len(value) == n and all(is_finite(x, 0) for x in value)
             require(holds_all, caller, name, f"{n} numbers >= 0, one per parameter group", value)
 
     def _load(self, saved: Mapping[str, Any]) -> None:

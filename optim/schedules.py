@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from math import cos, floor, pi
 from typing import Any, ClassVar
 
+from autograd_core.checks import is_count, is_finite, require
+
 from .optimizer import Optimizer
-from .scheduler import COUNT, NOT_NEGATIVE, Domain, LRScheduler, is_count, is_number, require
+from .scheduler import COUNT, NOT_NEGATIVE, Domain, LRScheduler
 
 __all__ = [
     "ConstantLR",
@@ -23,8 +25,8 @@ __all__ = [
     "StepLR",
 ]
 
-FRACTION: Domain = ("a number in [0, 1]", lambda x: is_number(x, 0, 1))
-POSITIVE_FRACTION: Domain = ("a number in (0, 1]", lambda x: is_number(x, 0, 1) and x > 0)
+FRACTION: Domain = ("a number in [0, 1]", lambda x: is_finite(x, 0, 1))
+POSITIVE_FRACTION: Domain = ("a number in (0, 1]", lambda x: is_finite(x, 0, 1) and x > 0)
 MILESTONES: Domain = (
     "a sequence of integers >= 0 in ascending order",
     lambda x: isinstance(x, list | tuple) and all(is_count(i, 0) for i in x) and list(x) == sorted(x),
@@ -268,7 +270,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     domains: ClassVar[Mapping[str, Domain]] = {"T_0": COUNT, "T_mult": COUNT, "eta_min": NOT_NEGATIVE}
-    memory: ClassVar[Mapping[str, Domain]] = {"time": ("a number >= -1", lambda x: is_number(x, -1))}
+    memory: ClassVar[Mapping[str, Domain]] = {"time": ("a number >= -1", lambda x: is_finite(x, -1))}
     T_0: int
     T_mult: int
     eta_min: float
@@ -285,7 +287,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         Raises:
             ArgumentError: `epoch` is negative or no number.
         """
-        require(epoch is None or is_number(epoch, 0), self._name, "epoch", NOT_NEGATIVE[0], epoch)
+        require(epoch is None or is_finite(epoch, 0), self._name, "epoch", NOT_NEGATIVE[0], epoch)
         time = self.time + 1 if epoch is None else epoch
         into, length = self._place(time)
         factor = (1 + cos(pi * into / length)) / 2
