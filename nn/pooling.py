@@ -158,27 +158,35 @@ class AvgPool2d(_AvgPool):
         )
 
 
-class AdaptiveAvgPool1d(Module):
-    """Means over `output_size` parts of the last axis of (N, C, L) or (C, L); see `functional.adaptive_avg_pool1d`.
+class _AdaptiveAvgPool(Module):
+    """What the layers share: the output size, checked when the layer is made."""
 
-    Raises:
-        ArgumentError: the output size is not positive.
-    """
+    _rank: ClassVar[int]
 
     def __init__(self, output_size: Any) -> None:
-        check_output_size("AdaptiveAvgPool1d", 1, output_size)
+        check_output_size(type(self).__name__, self._rank, output_size)
         self.output_size = output_size
-
-    def forward(self, x: Any) -> Any:
-        """Output (N, C, output_size) or (C, output_size)."""
-        return F.adaptive_avg_pool1d(x, self.output_size)
 
     def extra_repr(self) -> str:
         """The output size."""
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool2d(Module):
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """Means over `output_size` parts of the last axis of (N, C, L) or (C, L); see `functional.adaptive_avg_pool1d`.
+
+    Raises:
+        ArgumentError: the output size is not positive.
+    """
+
+    _rank = 1
+
+    def forward(self, x: Any) -> Any:
+        """Output (N, C, output_size) or (C, output_size)."""
+        return F.adaptive_avg_pool1d(x, self.output_size)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """Means over a grid of parts of the last two axes; 1 is the global average. See `functional.adaptive_avg_pool2d`.
 
     Args:
@@ -188,14 +196,8 @@ class AdaptiveAvgPool2d(Module):
         ArgumentError: the output size is not positive.
     """
 
-    def __init__(self, output_size: Any) -> None:
-        check_output_size("AdaptiveAvgPool2d", 2, output_size)
-        self.output_size = output_size
+    _rank = 2
 
     def forward(self, x: Any) -> Any:
         """Output (N, C, *output_size) or (C, *output_size)."""
         return F.adaptive_avg_pool2d(x, self.output_size)
-
-    def extra_repr(self) -> str:
-        """The output size."""
-        return f"output_size={self.output_size}"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .adam import Adam
 from .optimizer import Optimizer, Parameters, descended
 
 __all__ = ["NAdam"]
@@ -75,12 +76,7 @@ class NAdam(Optimizer):
         """The two sums."""
         return ("grad_sum", "square_sum")
 
-    @staticmethod
-    def carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, float]:
-        """Keeps m and v when a beta is set anew."""
-        pairs = zip(old["betas"], new["betas"], strict=True)
-        first, second = ((1 - before) / (1 - after) for before, after in pairs)
-        return {"grad_sum": first, "square_sum": second}
+    carried = staticmethod(Adam.carried)  # the same sums, of which m and v are the same multiples
 
     @staticmethod
     def advance(scalars: Mapping[str, float], numbers: Mapping[str, Any]) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 
 import nn
 import optim
-from autograd_core import random
+from autograd_core import Tensor, random
 
 
 def clusters(n=60, seed=0):
@@ -71,3 +71,18 @@ def bits(model, optimizer, history):
     arrays |= {f"steps.{name}": np.array(values) for name, values in history.steps.items()}
     arrays["lr"] = np.array(saved["param_groups"][0]["lr"])
     return {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()}
+
+
+def small(**options):
+    """fit on a linear model of two weights."""
+    x = np.arange(12.0).reshape(6, 2)
+    w = Tensor(np.array([0.1, -0.2]), requires_grad=True)
+    arguments = {
+        "model": lambda x: x @ w,
+        "loss": lambda out, y: ((out - y) ** 2).mean(),
+        "optimizer": optim.SGD([w], lr=1e-3),
+        "data": [(x[:4], x[:4, 0]), (x[4:], x[4:, 0])],
+        "epochs": 2,
+        "progress": False,
+    }
+    return w, optim.fit(**(arguments | options))

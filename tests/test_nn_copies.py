@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +11,7 @@ import pytest
 import autograd_core as ac
 import nn
 from autograd_core import Tensor
-from nn.module import Module
-
-
-class Net(Module):
-    def __init__(self) -> None:
-        self.body = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm(4), nn.Tanh())
-        self.head = nn.Linear(4, 2, bias=False)
-
-    def forward(self, x: Any) -> Any:
-        return self.head(self.body(x))
+from small_net import Net
 
 
 @pytest.fixture(autouse=True)

@@ -13,15 +13,7 @@ import autograd_core as ac
 import nn
 from autograd_core import Tensor
 from nn.module import Module, Parameter
-
-
-class Net(Module):
-    def __init__(self) -> None:
-        self.body = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm(4), nn.Tanh())
-        self.head = nn.Linear(4, 2, bias=False)
-
-    def forward(self, x: Any) -> Any:
-        return self.head(self.body(x))
+from small_net import Net
 
 
 @pytest.fixture(autouse=True)

@@ -18,17 +18,9 @@ import autograd_core as ac
 import nn
 from autograd_core import Tensor
 from autograd_core.disk import FileFormatError, MissingFileError, load_arrays, save_arrays
-from nn.module import Module, Parameter
+from nn.module import Parameter
 from nn.state import StateDictError
-
-
-class Net(Module):
-    def __init__(self) -> None:
-        self.body = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm(4), nn.Tanh())
-        self.head = nn.Linear(4, 2, bias=False)
-
-    def forward(self, x: Any) -> Any:
-        return self.head(self.body(x))
+from small_net import Net
 
 
 @pytest.fixture(autouse=True)

@@ -12,24 +12,8 @@ import nn
 import optim
 from autograd_core import Tensor, random
 from autograd_core.errors import ArgumentError, ShapeError
-from fit_cases import Halving, bits, clusters, network, run
+from fit_cases import Halving, bits, clusters, network, run, small
 from optim import fit
-
-
-def small(**options):
-    """fit on a linear model of two weights."""
-    x = np.arange(12.0).reshape(6, 2)
-    w = Tensor(np.array([0.1, -0.2]), requires_grad=True)
-    arguments = {
-        "model": lambda x: x @ w,
-        "loss": lambda out, y: ((out - y) ** 2).mean(),
-        "optimizer": optim.SGD([w], lr=1e-3),
-        "data": [(x[:4], x[:4, 0]), (x[4:], x[4:, 0])],
-        "epochs": 2,
-        "progress": False,
-    }
-    return w, fit(**(arguments | options))
-
 
 # -- what it computes
 
@@ -220,7 +204,7 @@ X, Y = np.ones((4, 2)), np.ones(4)
 def test_what_is_refused(options, error, message):
     with pytest.raises(error, match=message) as caught:
         small(**options)
-    assert "test_optim_fit.py" in str(caught.value)
+    assert "fit_cases.py" in str(caught.value)
 
 
 def test_an_iterator_will_do_for_one_epoch():

@@ -11,25 +11,10 @@ import pytest
 import nn
 import optim
 from autograd_core import Tensor, random
-from fit_cases import bits, run
+from fit_cases import bits, run, small
 from optim import fit
 
 X, Y = np.ones((4, 2)), np.ones(4)
-
-
-def small(**options):
-    """fit on a linear model of two weights."""
-    x = np.arange(12.0).reshape(6, 2)
-    w = Tensor(np.array([0.1, -0.2]), requires_grad=True)
-    arguments = {
-        "model": lambda x: x @ w,
-        "loss": lambda out, y: ((out - y) ** 2).mean(),
-        "optimizer": optim.SGD([w], lr=1e-3),
-        "data": [(x[:4], x[:4, 0]), (x[4:], x[4:, 0])],
-        "epochs": 2,
-        "progress": False,
-    }
-    return w, fit(**(arguments | options))
 
 
 # -- NaN and infinity
