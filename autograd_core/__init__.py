@@ -13,7 +13,7 @@ from .tensor import Tensor, tensor
 
 memory.apply_policy()
 from . import dispatch, methods, ops  # noqa: E402, F401 - they fill the registry and attach to Tensor
-from .compare import compare  # noqa: E402 - light, and not lazy: the subpackage of that name would hide it
+from .compare import assert_gradients, compare, grade  # noqa: E402 - light; lazy, the subpackage would hide `compare`
 from .functions import one_hot, stop_gradient, tag  # noqa: E402
 from .ops.exponential import erf, sigmoid, softplus  # noqa: E402
 from .ops.piecewise import relu  # noqa: E402
@@ -22,13 +22,18 @@ from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and
 
 if TYPE_CHECKING:
     from .check import check_grads
-    from .compare import Report
+    from .compare import Grade, Report
+    from .deriving import derivation
+    from .deriving.lines import Derivation
     from .drawing import Drawing, draw
 
 __version__ = "0.1.0"
 
 # Imported at first use: they need libraries that `import autograd_core` should not wait for.
-_LAZY = {"Report": "compare", "draw": "drawing", "Drawing": "drawing", "check_grads": "check"}
+_LAZY = {"Report": "compare", "Grade": "compare", "draw": "drawing", "Drawing": "drawing", "check_grads": "check"} | {
+    "derivation": "deriving",
+    "Derivation": "deriving.lines",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -46,21 +51,26 @@ __all__ = [
     "AutogradError",
     "Bad",
     "Constant",
+    "Derivation",
     "Drawing",
+    "Grade",
     "Node",
     "Operator",
     "Report",
     "Sample",
     "Tensor",
     "anomaly_mode",
+    "assert_gradients",
     "check_grads",
     "checkpoint",
     "compare",
+    "derivation",
     "draw",
     "enable_grad",
     "erf",
     "errors",
     "grad",
+    "grade",
     "hessian",
     "hvp",
     "is_grad_enabled",

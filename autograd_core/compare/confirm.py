@@ -64,6 +64,7 @@ class _Probe:
 
     problem: Problem
     at: Truth
+    noise: Array
     on_arrays: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +74,26 @@ class _Probe:
         except Exception:  # f uses something that only Tensors have; that is no fault
             self.on_arrays = False
         else:
-            self.on_arrays = _close(y, self.at.output)
+            self.on_arrays = self.agrees(y)
+
+    def agrees(self, y: np.ndarray[Any, Any]) -> bool:
+        """Whether the output at the point is the engine's: to rounding, also where it is nothing but rounding."""
+        expected = self.at.output
+        allowed = 1e-9 * np.abs(expected) + 1e-12 * float(np.abs(expected).max()) + 1e3 * self.noise
+        return y.shape == expected.shape and bool((np.abs(y - expected) <= allowed).all())
+
+    def flow(self, ct: Array) -> float:
+        """The size of the terms that make up <ct, f>, even where they cancel in it."""
+        return float(np.abs(ct * self.noise).sum()) / EPS
+
+    def length(self, name: str) -> float:
+        """The distance over which f may be expected to change: the spread of what moves, or else its size."""
+        x = self.at.inputs[name] if name in self.at.inputs else self.at.tags[name]
+        if not x.size:
+            return 1.0
+        size = float(np.sqrt(np.mean(x * x)))
+        spread = float(np.std(x))
+        return spread if spread > 1e-8 * size else (size if size > 0.0 else 1.0)
 
     def __call__(self, target: str, move: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         inputs: dict[str, Any] = dict(self.at.inputs)
@@ -88,17 +108,12 @@ class _Probe:
             return plain(self.problem.run(inputs, self.at.params, scope))
 
 
-def _close(y: np.ndarray[Any, Any], expected: Array) -> bool:
-    return y.shape == expected.shape and bool(
-        np.allclose(y, expected, rtol=1e-9, atol=1e-12 * float(np.abs(expected).max()))
-    )
-
-
 def confirm(
     problem: Problem,
     at: Truth,
     targets: Mapping[str, float],
     draws: list[Array],
+    noise: Array,
     rng: np.random.Generator,
     share: float = 1.0,
 ) -> dict[str, Confirmation]:
@@ -109,10 +124,11 @@ def confirm(
         at: The engine's run.
         targets: Names, each with the relative rounding bound of its gradient.
         draws: Upstream gradients.
+        noise: What rounding leaves uncertain of each element of the output.
         rng: Source of the subset and of the directions.
         share: Of the elements, for points in the middle of a sweep.
     """
-    probe = _Probe(problem, at)
+    probe = _Probe(problem, at, noise)
     true = [at.pullback(ct) for ct in draws]
     results = {}
     for name, bound in targets.items():
@@ -123,7 +139,7 @@ def confirm(
             result = _complex_step(probe, name, moves, gradients, draws, bound)
         if result is None or not result.ok:
             # A second opinion: f on complex arrays may differ from f (a conjugate, a modulus).
-            second = _differences(probe, name, moves, gradients, draws, bound)
+            second = _at_some_length(probe, name, moves, gradients, draws, bound)
             result = second if result is None or second.ok else result
         results[name] = result
     return results
@@ -159,13 +175,13 @@ def _coverage(moves: list[_Move], size: int) -> str:
     return f"{elements} of {size} elements and {len(moves) - elements} random directions"
 
 
-def _scales(move: _Move, gradients: list[Array], at: Truth, draws: list[Array]) -> Array:
+def _scales(move: _Move, gradients: list[Array], floors: list[float]) -> Array:
     """Per draw, what an error of this slope is relative to."""
     scales = np.empty(len(gradients))
-    for d, (b, ct) in enumerate(zip(gradients, draws, strict=True)):
+    for d, b in enumerate(gradients):
         own = float(np.abs(b).max()) if move.index is not None else float(np.linalg.norm(b))
         # A vanishing gradient has no scale of its own: take that of the terms that cancel in it.
-        scales[d] = max(own, 1e-9 * float(np.abs(ct * at.output).max()), np.finfo(float).tiny)
+        scales[d] = max(own, floors[d], np.finfo(float).tiny)
     return scales
 
 
@@ -183,16 +199,17 @@ def _complex_step(
     bound: float,
 ) -> Confirmation | None:
     worst = 0.0
+    floors = [1e-9 * probe.flow(ct) / probe.length(name) for ct in draws]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             for move in moves:
                 y = probe(name, 1j * COMPLEX_STEP * move.direction)
-                if not _close(y.real, probe.at.output):
+                if not probe.agrees(y.real):
                     return None
                 column = y.imag / COMPLEX_STEP
                 slopes = np.array([float((ct * column).sum()) for ct in draws])
-                scales = _scales(move, gradients, probe.at, draws)
+                scales = _scales(move, gradients, floors)
                 errors = np.abs(_engine(move, gradients) - slopes) / scales
                 if not np.isfinite(errors).all():
                     return None
@@ -203,6 +220,21 @@ def _complex_step(
     return Confirmation("complex step", coverage, worst, max(1e-10, 100.0 * bound))
 
 
+def _at_some_length(
+    probe: _Probe, name: str, moves: list[_Move], gradients: list[Array], draws: list[Array], bound: float
+) -> Confirmation:
+    """Differences over the length of the inputs; over longer ones where these drown in rounding."""
+    length = probe.length(name)
+    first = _differences(probe, name, moves, gradients, draws, bound, length)
+    if first.ok or first.kinks:
+        return first
+    for growth in (2.0**10, 2.0**20):
+        other = _differences(probe, name, moves, gradients, draws, bound, growth * length)
+        if other.ok and not other.kinks:
+            return other
+    return first
+
+
 def _differences(
     probe: _Probe,
     name: str,
@@ -210,9 +242,11 @@ def _differences(
     gradients: list[Array],
     draws: list[Array],
     bound: float,
+    length: float,
 ) -> Confirmation:
     method, coverage = "central differences", _coverage(moves, gradients[0].size)
-    length = _length(probe.at.inputs[name] if name in probe.at.inputs else probe.at.tags[name])
+    floors = [1e-6 * probe.flow(ct) / length for ct in draws]
+    noise = np.array([float(np.abs(ct * probe.noise).sum()) for ct in draws])
     worst = bar = excess = 0.0
     kinks: list[tuple[int, ...]] = []
     nowhere = "f could not be evaluated around the point"
@@ -222,7 +256,6 @@ def _differences(
             y = probe(name, t * length * move.direction)
             return np.array([float((ct * y).sum()) for ct in draws])
 
-        noise = EPS * np.array([float(np.abs(ct * probe.at.output).sum()) for ct in draws])
         try:
             slopes, bars, kink = _slopes(projected, noise)
         except Exception as error:
@@ -232,7 +265,7 @@ def _differences(
                 return Confirmation(method, coverage, np.inf, 0.0, problem=f"f has a kink near this {name!r}")
             kinks.append(move.index)
             continue
-        scales = _scales(move, gradients, probe.at, draws)
+        scales = _scales(move, gradients, floors)
         errors = np.abs(_engine(move, gradients) - slopes / length) / scales
         bars = bars / length / scales
         if not (np.isfinite(errors).all() and np.isfinite(bars).all()):
@@ -246,13 +279,6 @@ def _differences(
     elif excess > max(1e-9, 100.0 * bound):
         trouble = f"the engine and the differences disagree by {worst:.1e}"
     return Confirmation(method, coverage, worst, np.inf, tuple(kinks), trouble)
-
-
-def _length(x: Array) -> float:
-    """The distance over which f may be expected to change: the spread, or else the size."""
-    size = float(np.sqrt(np.mean(x * x)))
-    spread = float(np.std(x))
-    return spread if spread > 1e-8 * size else (size if size > 0.0 else 1.0)
 
 
 def _slopes(projected: Callable[[float], Array], noise: Array) -> tuple[Array, Array, bool]:

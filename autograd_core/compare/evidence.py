@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from autograd_core.compare.claims import Claim
 from autograd_core.compare.confirm import Confirmation, confirm
 from autograd_core.compare.oracle import Truth, truth
 from autograd_core.compare.problem import Array, Problem
-from autograd_core.compare.rounding import MOVES, Samples, measure, moved
+from autograd_core.compare.rounding import COARSE_MOVES, EPS, MOVES, Samples, measure, moved
 from autograd_core.errors import ArgumentError
 
 DRAWS = 3  # independent upstream gradients; Gaussian, so that no projection annihilates them
@@ -28,12 +28,22 @@ class Evidence:
         draws: Upstream gradients.
         samples: Per claim, a `Samples` for each draw (one in all for a Jacobian).
         confirmations: Of every gradient that a claim is judged by or uses.
+        noise: What rounding leaves uncertain of each element of the output.
+        coarse: Samples of a claim at points farther away, for each draw; computed when asked for.
+        elsewhere: Claim and truth, for one draw, at other inputs.
     """
 
     at: Truth
     draws: list[Array]
     samples: dict[str, list[Samples]]
     confirmations: dict[str, Confirmation]
+    noise: Array
+    coarse: Callable[[Claim], list[Samples]]
+    elsewhere: Callable[[Claim, Mapping[str, Array]], tuple[Array, Array]]
+
+    def flow(self, ct: Array) -> float:
+        """The size of the terms that make up <ct, f>, even where they cancel in it."""
+        return float(np.abs(ct * self.noise).max()) / EPS
 
 
 def gather(
@@ -57,11 +67,13 @@ def gather(
     at = truth(problem, problem.inputs, params, tags)
     _check_repeatable(problem, at, tags)
     draws = [_frozen(rng.standard_normal(at.output.shape)) for _ in range(DRAWS)]
-    beside = []
-    for step in MOVES:
-        inputs = {name: _frozen(moved(x, step, rng)) for name, x in problem.inputs.items()}
-        point = truth(problem, inputs, params, tags)
-        beside.append((point, [_frozen(moved(ct, step, rng)) for ct in draws]))
+
+    def aside(step: int, together: bool = False) -> tuple[Truth, list[Array]]:
+        inputs = {name: _frozen(moved(x, step, rng, together)) for name, x in problem.inputs.items()}
+        beside_them = {name: _beside(value, step, rng) for name, value in params.items()}
+        return truth(problem, inputs, beside_them, tags), [_frozen(moved(ct, step, rng, together)) for ct in draws]
+
+    beside = [aside(step) for step in MOVES]
     points = [(at, draws), *beside]
     gradients = [[_pulled(point, ct, 1.0) for ct in cts] for point, cts in points]
     again = [_pulled(at, ct, RESCALE) for ct in draws]
@@ -95,7 +107,47 @@ def gather(
         own = [[pulled[d][name] for pulled in gradients] for d in range(DRAWS)]
         # The truth in place of the claim: what rounding explains of the gradient itself.
         bounds[name] = max(_bound(Samples(b, b, MOVES, size)) for b in own)
-    return Evidence(at, draws, samples, confirm(problem, at, bounds, draws, rng, share))
+    noise = EPS * np.abs(at.output)
+    for (point, _), step in zip(beside, MOVES, strict=True):
+        change = np.abs(point.output - at.output) / step
+        noise = np.maximum(noise, np.where(np.isfinite(change), change, 0.0))
+    far: list[tuple[Truth, list[Array]]] = []
+
+    def coarse(claim: Claim) -> list[Samples]:
+        if not far:
+            far.extend(aside(step, together=bool(i % 2)) for i, step in enumerate(COARSE_MOVES))
+        return _coarse(claim, far, size)
+
+    def elsewhere(claim: Claim, inputs: Mapping[str, Array]) -> tuple[Array, Array]:
+        point = truth(problem, inputs, params, tags)
+        if claim.is_jacobian:
+            return claim.evaluate(_known(point, None, {})), point.jacobian({claim.target})[claim.target]
+        pulled = _pulled(point, draws[0], 1.0)
+        return claim.evaluate(_known(point, draws[0], pulled)), pulled[claim.target]
+
+    confirmations = confirm(problem, at, bounds, draws, noise, rng, share)
+    return Evidence(at, draws, samples, confirmations, noise, coarse, elsewhere)
+
+
+def _coarse(claim: Claim, points: Sequence[tuple[Truth, list[Array]]], size: int) -> list[Samples]:
+    if claim.is_jacobian:
+        values = [claim.evaluate(_known(point, None, {})) for point, _ in points]
+        return [Samples(values, [p.jacobian({claim.target})[claim.target] for p, _ in points], COARSE_MOVES, size)]
+    found = []
+    for d in range(DRAWS):
+        pulled = [_pulled(point, cts[d], 1.0) for point, cts in points]
+        values = [
+            claim.evaluate(_known(point, cts[d], known)) for (point, cts), known in zip(points, pulled, strict=True)
+        ]
+        found.append(Samples(values, [known[claim.target] for known in pulled], COARSE_MOVES, size))
+    return found
+
+
+def _beside(value: Any, step: int, rng: np.random.Generator) -> Any:
+    """A parameter moved as the inputs are, so that 1 - 0.999 may be written 0.001; whole numbers count something."""
+    if not isinstance(value, float) or not np.isfinite(value) or value.is_integer():
+        return value
+    return float(moved(np.asarray(value), step, rng))
 
 
 def _bound(samples: Samples) -> float:
@@ -106,7 +158,8 @@ def _bound(samples: Samples) -> float:
 def _known(at: Truth, ct: Array | None, adjoints: Mapping[str, Array]) -> dict[str, Any]:
     known: dict[str, Any] = {**at.inputs, **at.params, **at.tags, "g": ct}
     known.update({f"g_{tag}": adjoints[tag] for tag in at.tags if tag in adjoints})
-    return known
+    # Copies: a claim that opens what it is given for writing must not reach the evidence of the others.
+    return {name: _frozen(x.copy()) if isinstance(x, np.ndarray) else x for name, x in known.items()}
 
 
 def _pulled(at: Truth, ct: Array, factor: float) -> dict[str, Array]:

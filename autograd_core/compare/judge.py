@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +10,15 @@ from typing import Any
 import numpy as np
 
 import autograd_core
+from autograd_core.compare.blindspots import blind_spot
 from autograd_core.compare.claims import Claim, read_claims
 from autograd_core.compare.confirm import Confirmation
+from autograd_core.compare.diagnosis import explain
 from autograd_core.compare.evidence import Evidence, gather
-from autograd_core.compare.hints import Case, hints
-from autograd_core.compare.oracle import discover_tags, paths, total_path, truth
+from autograd_core.compare.oracle import discover_tags
 from autograd_core.compare.problem import Array, Problem, problem
 from autograd_core.compare.report import Line, Report
-from autograd_core.compare.rounding import (
-    CLEARLY,
-    JUDGEABLE,
-    Measure,
-    Samples,
-    floor,
-    measure,
-)
+from autograd_core.compare.rounding import CLEARLY, COARSE_LIMIT, EPS, Measure, Samples, grain, measure
 from autograd_core.compare.sweep import fit_order
 from autograd_core.errors import ArgumentError, ShapeError
 
@@ -105,7 +98,7 @@ def _line(posed: Problem, claim: Claim, found: Sequence[Evidence], swept: Sequen
         if "undecided" in verdicts:
             at = verdicts.index("undecided")
             return replace(line, verdict="undecided", reason=_at(posed, swept, at, findings))
-        return line
+        return replace(line, reason=blind_spot(claim, found[0], np.random.default_rng(0)))
     line = replace(line, verdict="wrong", hint=_hint(posed, claim, found, findings, wrong))
     if not swept:
         return line
@@ -168,11 +161,18 @@ def _finding(posed: Problem, claim: Claim, evidence: Evidence) -> _Finding:
             at = tuple(int(i) for i in bad[0])
             value, expected = float(claimed[at]), float(sample.true[0][at])
             reason = f"the claimed value at index {at} is {value}"
-            return _Finding("wrong", reason, math.inf, worst=(at, value, expected), hints=())
+            return _Finding("wrong", reason, math.inf, worst=(at, value, expected))
     kinks = evidence.confirmations[name].kinks
-    masked = [_without(s, kinks, evidence.at.output.ndim if claim.is_jacobian else 0) for s in samples]
-    measures = [measure(s) for s in masked]
+    leading = evidence.at.output.ndim if claim.is_jacobian else 0
+    masked = [_without(s, kinks, leading) for s in samples]
+    measures = fine = [measure(s) for s in masked]
+    if any((m.beyond or m.doubtful) and m.error <= COARSE_LIMIT and not m.vanishing for m in measures):
+        # So little may also be rounding of a coarser sort than moves of a few ulps show.
+        far = evidence.coarse(claim)
+        measures = [measure(s, grain(s, _without(c, kinks, leading))) for s, c in zip(masked, far, strict=True)]
     verdict, reason = _verdict(measures, evidence, name)
+    if verdict == "undecided" and _is_single(samples, fine, measures):
+        reason = f"the claim rounds in single precision, to {max(m.bound for m in measures):.1e}: compute it in float64"
     if kinks and verdict != "wrong":
         at_kinks = ", ".join(map(str, kinks[:3])) + (", ..." if len(kinks) > 3 else "")
         verdict, reason = "undecided", f"f has a kink at {name}{at_kinks}"
@@ -195,7 +195,8 @@ def _finding(posed: Problem, claim: Claim, evidence: Evidence) -> _Finding:
 
 def _verdict(measures: Sequence[Measure], evidence: Evidence, name: str) -> tuple[str, str]:
     if any(m.vanishing for m in measures):
-        if any(m.error > ZERO_MARGIN * m.bound for m in measures):
+        nothing = EPS * max(evidence.flow(ct) for ct in evidence.draws) / (_size(evidence, name) or 1.0)
+        if any(m.error > ZERO_MARGIN * max(m.bound, nothing / (m.scale or 1.0)) for m in measures):
             return "wrong", "the true gradient is zero to rounding, the claim is not"
         return "undecided", _vanishing(measures, evidence, name)
     beyond = [m for m in measures if m.beyond]
@@ -210,15 +211,29 @@ def _verdict(measures: Sequence[Measure], evidence: Evidence, name: str) -> tupl
         if all(m.judgeable for m in measures):
             return "exact", ""
         return "undecided", f"too ill-conditioned here to judge below {bound:.1e}"
+    if all(m.error <= m.bound for m in measures):
+        at = next(m.doubtful for m in measures if m.doubtful)
+        return "undecided", f"at index {at} both are too small beside the rest to tell a mistake from rounding"
     return "undecided", f"the error is near the rounding bound {bound:.1e}: it may be rounding"
 
 
+def _is_single(samples: Sequence[Samples], fine: Sequence[Measure], measures: Sequence[Measure]) -> bool:
+    """Whether a claim cannot be judged for its precision alone: by its dtype, or by what large moves show of it."""
+    coarse = any(s.claimed[0].dtype.itemsize < 8 for s in samples)
+    found = any(not m.judgeable and f.judgeable for m, f in zip(measures, fine, strict=True))
+    return (coarse or found) and not any(m.vanishing for m in measures)
+
+
+def _size(evidence: Evidence, name: str) -> float:
+    """max|x| of an input or tag."""
+    x = evidence.at.inputs[name] if name in evidence.at.inputs else evidence.at.tags[name]
+    return float(np.abs(x).max())
+
+
 def _vanishing(measures: Sequence[Measure], evidence: Evidence, name: str) -> str:
-    x = evidence.at.inputs.get(name, evidence.at.tags.get(name))
     scale = max(m.scale for m in measures)
-    flow = max(float(np.abs(ct * evidence.at.output).max()) for ct in evidence.draws)
-    size = float(np.abs(x).max()) if x is not None and x.size else 0.0
-    if scale * size <= 1e-9 * flow * math.sqrt(evidence.at.output.size):
+    flow = max(evidence.flow(ct) for ct in evidence.draws)
+    if scale * _size(evidence, name) <= 1e-9 * flow * math.sqrt(evidence.at.output.size):
         return "structurally zero gradient: every claim near zero would fit"
     return "the gradient jumps when the inputs move by an ulp: a kink, a tie, or full cancellation"
 
@@ -243,9 +258,9 @@ def _without(samples: Samples, kinks: Sequence[tuple[int, ...]], leading: int) -
 
 def _misshapen(posed: Problem, claim: Claim, evidence: Evidence) -> _Finding:
     """A claim of another shape is wrong if that can be explained, and an error otherwise."""
-    found = hints(_case(posed, claim, evidence))
-    if found:
-        return _Finding("wrong", "", math.inf, hints=tuple(found))
+    hint = explain(posed, claim, [evidence])
+    if hint is not None:
+        return _Finding("wrong", "", math.inf, hints=(hint,))
     sample = evidence.samples[claim.target][0]
     kind = "output + input" if claim.is_jacobian else "the value whose gradient it is"
     advice = (
@@ -259,9 +274,6 @@ def _misshapen(posed: Problem, claim: Claim, evidence: Evidence) -> _Finding:
     )
 
 
-# -- hints -----------------------------------------------------------------------------------------
-
-
 def _hint(
     posed: Problem,
     claim: Claim,
@@ -270,60 +282,7 @@ def _hint(
     wrong: Sequence[int],
 ) -> str | None:
     """The likeliest repair that fits at both ends of where the claim is wrong."""
-    common: list[str] | None = None
-    for i in dict.fromkeys((wrong[0], wrong[-1])):
-        known = findings[i].hints
-        here = list(known) if known is not None else hints(_case(posed, claim, found[i]))
-        common = here if common is None else [text for text in common if text in here]
-    return common[0] if common else None
-
-
-def _case(posed: Problem, claim: Claim, evidence: Evidence) -> Case:
-    name, at = claim.target, evidence.at
-    samples = evidence.samples[name]
-    claimed = [s.claimed[0] for s in samples]
-    true = [s.true[0] for s in samples]
-    # The claim may be of another shape, or wrong: what rounding explains is the truth's movement.
-    tolerance = max(measure(Samples(s.true, s.true, s.steps, s.size)).bound + floor(s) for s in samples)
-    if claimed[0].shape == true[0].shape:
-        tolerance = max(tolerance, *(measure(s).bound for s in samples))
-
-    def terms() -> list[dict[str | None, Array]]:
-        return [paths(posed, at, name, ct) for ct in evidence.draws]
-
-    def totals() -> list[dict[str | None, Array]]:
-        later = [t for t in at.tags if at.order.index(t) < at.order.index(name)]
-        return [{tag: total_path(posed, at, name, tag, ct) for tag in later} for ct in evidence.draws]
-
-    def without() -> dict[str, list[Array]]:
-        results = {}
-        for parameter, value in at.params.items():
-            if claim.is_jacobian or not isinstance(value, float) or value == 0.0:
-                continue
-            tags = {tag: x.shape for tag, x in at.tags.items()}
-            other = truth(posed, at.inputs, {**at.params, parameter: 0.0}, tags)
-            results[parameter] = [other.pullback(ct)[name] for ct in evidence.draws]
-        return results
-
-    return Case(
-        claimed,
-        true,
-        min(tolerance, JUDGEABLE),
-        at.counts,
-        _lengths(evidence),
-        at.output.ndim if claim.is_jacobian else 0,
-        terms,
-        totals,
-        without,
-    )
-
-
-def _lengths(evidence: Evidence) -> frozenset[int]:
-    """Candidates for N: axis lengths, and the sizes of several axes taken together."""
-    lengths: set[int] = set()
-    shapes = [evidence.at.output.shape]
-    shapes += [x.shape for x in (*evidence.at.inputs.values(), *evidence.at.tags.values())]
-    for shape in shapes:
-        for count in range(1, min(len(shape), 4) + 1):
-            lengths.update(math.prod(axes) for axes in itertools.combinations(shape, count))
-    return frozenset(lengths)
+    known = [findings[i].hints for i in wrong]
+    if any(texts is not None for texts in known):  # found with the shape, or none to find
+        return next((texts[0] for texts in known if texts), None)
+    return explain(posed, claim, [found[i] for i in dict.fromkeys((wrong[0], wrong[-1]))])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from autograd_core.compare.output import figure, save, strict, table, to_json
 
 VERDICTS = ("exact", "approximate", "wrong", "undecided")
 
@@ -53,24 +56,33 @@ class Line:
         worst = None
         if self.worst is not None:
             index, claimed, true = self.worst
-            worst = {"index": list(index), "claimed": _json(claimed), "true": _json(true)}
+            worst = {"index": list(index), "claimed": strict(claimed), "true": strict(true)}
         return {
             "name": self.name,
             "verdict": self.verdict,
-            "max_rel_error": _json(self.max_rel_error),
-            "bound": _json(self.bound),
-            "order": self.order,
+            "max_rel_error": strict(self.max_rel_error),
+            "bound": strict(self.bound),
+            "order": None if self.order is None else strict(self.order),
             "hint": self.hint,
-            "oracle_error": _json(self.oracle_error),
+            "oracle_error": strict(self.oracle_error),
             "oracle": self.oracle,
             "reason": self.reason,
             "worst": worst,
             "sweep": [
-                {"value": value, "max_rel_error": _json(error), "bound": _json(bound)}
+                {"value": value, "max_rel_error": strict(error), "bound": strict(bound)}
                 for value, error, bound in self.sweep
             ],
             "jacobian": self.jacobian,
         }
+
+    @property
+    def worst_words(self) -> str:
+        """The worst element in words; "" if there is none."""
+        if self.worst is None:
+            return ""
+        index, claimed, true = self.worst
+        at = f"at {index}: " if index else ""
+        return f"worst element {at}claimed {claimed:.6g}, true {true:.6g}"
 
     @property
     def remarks(self) -> str:
@@ -147,18 +159,36 @@ class Report(Mapping[str, Line]):
         head = ("name", "verdict", "max rel error", "order", "oracle error", "hint")
         return [head, *(_cells(line) for line in self._lines.values())]
 
+    def to_text(self, width: int | None = None) -> str:
+        """The table, with long remarks wrapped; `width` in columns is the terminal's by default."""
+        return "\n".join([*table(self.rows(), frozenset({2, 3, 4}), width), self.summary])
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """`to_dict` as strict JSON."""
+        return to_json(self.to_dict(), indent)
+
+    def to_html(self) -> str:
+        """A page of its own: table, heat maps, sweeps."""
+        from autograd_core.compare.page import html, page
+
+        return page(f"Gradients: {self.summary}", html(self))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report to a file, in the format that its suffix names.
+
+        The file appears whole or not at all.
+
+        Args:
+            path: Ends in `.html` or `.json`.
+
+        Raises:
+            ArgumentError: Another suffix, or a folder that does not exist.
+            OSError: The file cannot be written.
+        """
+        save(path, {".html": self.to_html, ".json": self.to_json})
+
     def __str__(self) -> str:
-        rows = self.rows()
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        table = [
-            "  ".join(
-                # Numbers to the right, words to the left.
-                cell.rjust(width) if 2 <= i <= 4 else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join([table[0], "  ".join("-" * w for w in widths), *table[1:], self.summary])
+        return self.to_text()
 
     __repr__ = __str__
 
@@ -172,16 +202,8 @@ def _cells(line: Line) -> tuple[str, ...]:
     return (
         line.name,
         line.verdict,
-        _figure(line.max_rel_error),
+        figure(line.max_rel_error),
         "-" if line.order is None else f"{line.order:.2f}",
-        _figure(line.oracle_error),
+        figure(line.oracle_error),
         line.remarks or "-",
     )
-
-
-def _figure(x: float) -> str:
-    return "-" if math.isnan(x) else f"{x:.1e}"
-
-
-def _json(x: float) -> float | None:
-    return float(x) if math.isfinite(x) else None
