@@ -1,0 +1,250 @@
+"""What a derivation reads off the tape: values, symbols, formulas forward, and one step back through each Node."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from autograd_core.deriving.evaluating import agrees
+from autograd_core.deriving.naming import latex_name, plain_name
+from autograd_core.deriving.terms import Expr, Indices, Num, Ref, Symbol, full_index, mul, power
+from autograd_core.deriving.tracing import Traced, aligned, element, labelled, named
+from autograd_core.drawing.reading import Reading, is_leaf, read
+from autograd_core.node import Node
+from autograd_core.sweep import fetch, freed, joint_slots, shape_of
+from autograd_core.tensor import Tensor
+from autograd_core.unbroadcast import sum_to
+
+__all__ = ["Tape", "key_of"]
+
+Key = tuple[int, int | None]  # id() of a Node or leaf, and which output of a Node with several
+_LONGEST_FORMULA = 24  # a formula with more symbols is less readable than the operator's name
+_LONGEST_RULE = 40
+_MEANS = frozenset({"mean", "var", "std"})
+
+
+def key_of(entry: Any, index: int | None = None) -> Key:
+    """How a Node, one of its outputs, or a leaf is looked up."""
+    return id(entry), index
+
+
+class Tape:
+    """The Nodes behind an output, with a symbol, a value and a formula for each.
+
+    Args:
+        out: the output.
+        wrt: Tensors on the way to it.
+    """
+
+    def __init__(self, out: Tensor, wrt: Sequence[Tensor]) -> None:
+        self.reading: Reading = read([out])
+        self.out = self.reading.outputs[0]
+        self.symbols: dict[Key, Symbol] = {}
+        self.named: set[Key] = set()
+        self.formulas: dict[Key, tuple[Indices, Expr]] = {}
+        self.counts: dict[int, Symbol] = {}
+        self._values: dict[int, Any] = {}
+        self._known_values(out)
+        self.lead = self._leads()
+        self._unnamed = (f"a{i}" for i in itertools.count(1))
+        self._leaves()
+        for node, operands in zip(self.reading.nodes, self.reading.operands, strict=True):
+            self._record(node, operands)
+
+    # -- forward -----------------------------------------------------------------------------------
+
+    def _known_values(self, out: Tensor) -> None:
+        """The values that rules still keep, and those that were recorded for drawing."""
+        for node, operands in zip(self.reading.nodes, self.reading.operands, strict=True):
+            if node.extra is not None and node.extra.value is not None:
+                self._values[id(node)] = node.extra.value
+            for place, kept in zip(node.plan.keep, node.kept or (), strict=False):
+                self._values.setdefault(id(node if place < 0 else operands[place]), kept)
+        self._values[id(self.out)] = out.data
+
+    def _leads(self) -> dict[int, int]:
+        """How many axes come before an entry's own where it is broadcast: a mean over axis 0 of x[i,j] is mu[j]."""
+        lead: dict[int, int] = {}
+        for node, operands in zip(reversed(self.reading.nodes), reversed(self.reading.operands), strict=True):
+            if node.plan.elementwise:
+                for operand in operands:
+                    if isinstance(operand, Node) or is_leaf(operand):
+                        lead[id(operand)] = lead.get(id(node), 0) + len(node.shape) - len(operand.shape)
+        return lead
+
+    def _leaves(self) -> None:
+        taken = {self.reading.name(node) for node in self.reading.nodes}
+        found = {id(leaf): leaf for leaf, _ in self.reading.leaves()}
+        taken |= {leaf.name for leaf in found.values()}
+        self._taken = taken
+        free = {letter: (n for i in itertools.count(1) if (n := f"{letter}{i}") not in taken) for letter in "xc"}
+        given = Counter(leaf.name for leaf in found.values())
+        scopes = {id(leaf): node.scope for leaf, node in self.reading.leaves()}
+        for leaf in found.values():
+            name = str(leaf.name) if leaf.name is not None else next(free["x" if isinstance(leaf, Tensor) else "c"])
+            value = leaf.data if isinstance(leaf, Tensor) else self._values.get(id(leaf))
+            if given[leaf.name] > 1 and leaf.name is not None and scopes[id(leaf)]:
+                name = f"{scopes[id(leaf)]}.{name}"  # "weight" in several modules
+            self.symbols[key_of(leaf)] = _symbol(name, leaf.shape, value)
+            self.named.add(key_of(leaf))
+
+    def _record(self, node: Node, operands: tuple[Any, ...]) -> None:
+        """The Node's value, symbol and formula."""
+        traced = self._run(node, operands)
+        name = self.reading.name(node)
+        if name is None and node is self.out and not node.plan.op.multiple:
+            letter = "y" if node.shape else "L"
+            name = None if letter in self._taken else letter
+        if node.plan.op.multiple:
+            parts = traced if isinstance(traced, tuple | list) else (traced,)
+            base = name or next(self._unnamed)
+            for i, part in enumerate(parts):
+                self._define(key_of(node, i), _symbol(f"{base}_{i}", part.shape, part.value), part)
+            return
+        value = self._values.get(id(node), traced.value)
+        if name is not None:
+            symbol = _symbol(str(name), node.shape, value)
+            self.named.add(key_of(node))
+        else:
+            text = next(self._unnamed)
+            symbol = Symbol(f"a^{{({text[1:]})}}", text, node.shape, value)
+        if node.plan.op.name == "pick":  # only takes one of several outputs: no step of its own
+            self.symbols[key_of(node)] = self.symbols[key_of(operands[0], (node.statics or {})["index"])]
+            self.named.discard(key_of(node))
+            return
+        self._define(key_of(node), symbol, traced, node)
+
+    def _define(self, key: Key, symbol: Symbol, traced: Traced, node: Node | None = None) -> None:
+        self.symbols[key] = symbol
+        indices = full_index(symbol.shape, self.lead.get(key[0], 0))
+        formula = element(traced, indices)
+        if node is not None:
+            formula = self._counted(node, formula)
+        self.formulas[key] = (indices, formula)
+
+    def _run(self, node: Node, operands: tuple[Any, ...]) -> Any:
+        """The operator on the operands' symbols."""
+        op = node.plan.op
+        arguments: dict[str, Any] = dict(node.statics or {})
+        if op.name == "pick":
+            return self._operand(operands[0], (node.statics or {})["index"])
+        values = [self._operand(operand) for operand in operands]
+        if op.variadic:
+            arguments[op.variadic] = values
+        else:
+            arguments.update(zip(op.parameters, values, strict=False))
+        plain = {k: [x.value for x in v] if k == op.variadic else _plain(v) for k, v in arguments.items()}
+
+        def opaque() -> Any:
+            result = op.function(**plain)
+            return (
+                Traced(result, (labelled(op.name, op.function), (), arguments))
+                if not op.multiple
+                else _several(op, arguments)
+            )
+
+        try:
+            traced = op.function(**arguments)
+            if op.multiple:
+                return traced
+            indices = full_index(traced.shape)
+            formula = element(traced, indices)
+            short = formula.size <= _LONGEST_FORMULA and agrees(formula, indices, traced.value)
+        except Exception:  # an operator that is not written in NumPy's public functions alone
+            return opaque()
+        return traced if short else opaque()
+
+    def _operand(self, operand: Any, index: int | None = None) -> Any:
+        if operand is None or not (isinstance(operand, Node) or is_leaf(operand)):
+            return operand
+        symbol = self.symbols[key_of(operand, index)]
+        return self.traced(symbol, getattr(operand, "dtype", np.dtype(float)))
+
+    @staticmethod
+    def traced(symbol: Symbol, dtype: Any = np.float64) -> Traced:
+        """A symbol's array; where the tape has lost its value, an array of NaN."""
+        if symbol.value is not None:
+            return named(symbol)
+        filler = np.full(symbol.shape, np.nan) if np.dtype(dtype).kind == "f" else np.zeros(symbol.shape, dtype)
+        return Traced(filler, symbol)
+
+    # -- backward ----------------------------------------------------------------------------------
+
+    def pull(self, node: Node, operands: tuple[Any, ...], g: Any) -> Iterator[tuple[Key, Any, Indices, Expr, Any]]:
+        """One step back: what each operand's gradient gets from this Node.
+
+        Args:
+            node: the Node; its kept arrays must be alive.
+            operands: as the reading has them.
+            g: the traced gradient of its output; a dict by index for several outputs.
+
+        Yields:
+            Key and entry of the operand, indices, the contribution as an expression over them, and its value.
+        """
+        if node.kept is None:
+            raise freed(node)
+        plan = node.plan
+        if plan.op.name == "pick":
+            index = (node.statics or {})["index"]
+            key = key_of(operands[0], index)
+            indices = full_index(g.shape)
+            yield key, operands[0], indices, element(g, indices), g.value
+            return
+        kept = tuple(
+            self._operand(node if place < 0 else operands[place]) if _is_array(array) else array
+            for place, array in zip(plan.keep, node.kept, strict=True)
+        )
+        slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
+        for i, rule, mode, sources in slots:
+            operand = operands[i]
+            shape = shape_of(operand)
+            given = fetch(node, kept, mode, sources)
+
+            def step(g: Any, *given: Any, rule: Any = rule, shape: tuple[int, ...] = shape) -> Any:
+                h = rule(g, *given)
+                return sum_to(h, node.shape, shape) if plan.elementwise and shape != node.shape else h
+
+            h = step(g, *given)
+            indices = full_index(shape)
+            expr = element(h, aligned(np.shape(h), shape, indices))
+            value = np.broadcast_to(_plain(h), shape)
+            if expr.size > _LONGEST_RULE or not agrees(expr, indices, value):
+                opaque = Traced(_plain(h), (labelled(f"vjp_{plan.op.name}", step), (g, *given), {}))
+                expr = element(opaque, aligned(opaque.shape, shape, indices))
+            yield key_of(operand), operand, indices, self._counted(node, expr), value
+
+    def _counted(self, node: Node, expr: Expr) -> Expr:
+        """A mean's 1/N with N by name."""
+        op, statics = node.plan.op, node.statics or {}
+        if op.name not in _MEANS or statics.get("ddof"):
+            return expr
+        n = int(np.prod(shape_of(node.parents[0]))) // max(int(np.prod(node.shape)), 1)
+        if n <= 1 or (not expr.free and isinstance(expr, Num)):
+            return expr
+        symbol = self.counts.setdefault(n, Symbol(f"N_{{{n}}}", f"N_{n}", (), np.float64(n)))
+        return mul(Num(Fraction(n)), expr, power(Ref(symbol), Fraction(-1)))
+
+
+def _symbol(name: str, shape: tuple[int, ...], value: Any) -> Symbol:
+    return Symbol(latex_name(name), plain_name(name), shape, value)
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "shape")
+
+
+def _plain(x: Any) -> Any:
+    return x.value if isinstance(x, Traced) else x
+
+
+def _several(op: Any, arguments: dict[str, Any]) -> Any:
+    def part(i: int) -> Any:
+        return labelled(op.name, lambda **given: op.function(**given)[i])
+
+    plain = {k: [_plain(x) for x in v] if isinstance(v, list) else _plain(v) for k, v in arguments.items()}
+    return tuple(Traced(r, (part(i), (), arguments)) for i, r in enumerate(op.function(**plain)))

@@ -1,0 +1,238 @@
+"""Derivations: batch norm's term by term, every operator's lines evaluated, names that cannot harm, clear errors."""
+
+import re
+
+import numpy as np
+import pytest
+
+import autograd_core as ac
+import nn
+from autograd_core import errors, tag
+from autograd_core.deriving.evaluating import evaluate
+from registry_cases import DIFFERENTIABLE
+
+
+def variable(name, *shape, seed=0):
+    return ac.tensor(np.random.default_rng([seed, *map(ord, name)]).normal(size=shape), requires_grad=True, name=name)
+
+
+def batch_norm(Z, G, B, eps=1e-5):
+    mu = tag(Z.mean(axis=1, keepdims=True), "mu")
+    sigma = tag(np.sqrt(((Z - mu) ** 2).mean(axis=1, keepdims=True)), "sigma")
+    zbar = tag((Z - mu) / (sigma + eps), "zbar")
+    return tag(G * zbar + B, "zhat")
+
+
+@pytest.fixture
+def derived():
+    Z, G, B = variable("Z", 2, 5), variable("G", 2, 1), variable("B", 2, 1)
+    return ac.derivation(batch_norm(Z, G, B), [Z, G, B])
+
+
+def section(derivation, title):
+    return [line.text for line in dict(derivation.sections)[title]]
+
+
+def test_batch_norm_arrives_at_the_formulas_of_the_document(derived):
+    assert section(derived, "All together") == [
+        # S000-KE21 in S000-B.53: delta_jk, then (z_ik - mu)(z_ij - mu) / (sigma (sigma + eps)), then 1, each over K.
+        "dL/dZ[i,j] = dL/dzhat[i,j] * G[i] / (sigma[i] + 1e-05)"
+        " - G[i] * (Z[i,j] - mu[i]) * sum_k(dL/dzhat[i,k] * zbar[i,k]) / ((sigma[i] + 1e-05) * sigma[i] * N)"
+        " - G[i] * sum_k(dL/dzhat[i,k]) / ((sigma[i] + 1e-05) * N)",
+        "dL/dG[i] = sum_j(dL/dzhat[i,j] * zbar[i,j])",  # S000-KE22
+        "dL/dB[i] = sum_j(dL/dzhat[i,j])",
+    ]
+    collected = section(derived, "Collected by name")
+    assert "dL/dzbar[i,j] = dL/dzhat[i,j] * G[i]" in collected  # S000-B.42
+    # S000-B.45: the three ways from Z to zbar, with B.46, B.48 and B.49 in their places.
+    assert collected[-1] == (
+        "dL/dZ[i,j] = dL/dzbar[i,j] / (sigma[i] + 1e-05)"
+        " + dL/dsigma[i] * (Z[i,j] - mu[i]) / (sigma[i] * N) + dL/dmu[i] / N"
+    )
+    assert str(derived).endswith("N = 5, sum_j(Z[i,j] - mu[i]) = 0")
+
+
+def test_each_operation_has_a_line_with_its_local_derivative(derived):
+    assert section(derived, "Forward")[:3] == [
+        "mu[i] = sum_j(Z[i,j]) / N",
+        "a1[i,j] = Z[i,j] - mu[i]",
+        "a2[i,j] = a1[i,j]^2",
+    ]
+    back = section(derived, "Backward, one operation at a time")
+    assert "dL/da1[i,j] = 2 * dL/da2[i,j] * a1[i,j]" in back
+    assert "dL/dB[i] = sum_j(dL/dzhat[i,j])" in back  # broadcast over axis 1, so summed over it
+    assert back[-1] == "dL/dZ[i,j] = dL/da4[i,j] + dL/da1[i,j] + dL/dmu[i] / N"
+
+
+def test_latex_of_the_same(derived):
+    lines = [line.latex for line in derived.lines]
+    assert r"\mu_{i} = \frac{1}{N} \sum_{j} Z_{ij}" in lines
+    assert r"\frac{\partial L}{\partial \bar{z}_{ij}} = \frac{\partial L}{\partial \hat{z}_{ij}} G_{i}" in lines
+    assert lines[-3] == (
+        r"\frac{\partial L}{\partial Z_{ij}} ="
+        r" \frac{\partial L}{\partial \hat{z}_{ij}} \frac{G_{i}}{\sigma_{i} + 10^{-5}}"
+        r" - \frac{G_{i} \left(Z_{ij} - \mu_{i}\right)}{\left(\sigma_{i} + 10^{-5}\right) \sigma_{i} N}"
+        r" \sum_{k} \frac{\partial L}{\partial \hat{z}_{ik}} \bar{z}_{ik}"
+        r" - \frac{G_{i}}{\left(\sigma_{i} + 10^{-5}\right) N} \sum_{k} \frac{\partial L}{\partial \hat{z}_{ik}}"
+    )
+    assert derived._repr_latex_() == derived.latex
+    assert derived.latex.count("$$") == 2 * len(lines)
+
+
+def test_matplotlib_can_set_every_line(derived):
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra 'notebooks'")
+    parser = mathtext.MathTextParser("path")
+    for formula in re.findall(r"\$+([^$]+)\$+", derived.latex):
+        parser.parse(f"${formula}$")
+
+
+def test_the_collected_gradient_is_the_engines():
+    Z, G, B = variable("Z", 2, 5), variable("G", 2, 1), variable("B", 2, 1)
+    out = batch_norm(Z, G, B)
+    loss = (out * np.arange(10.0).reshape(2, 5)).sum()
+    lines = {line.text.split("[")[0]: line for line in ac.derivation(loss, [Z, G, B]).sections[-1][1]}
+    loss.backward()
+    for name, leaf in (("Z", Z), ("G", G), ("B", B)):
+        np.testing.assert_allclose(lines[f"dL/d{name}"].evaluate(), leaf.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
+def test_every_operator_derives_and_every_line_evaluates(case):
+    inputs = [ac.tensor(np.array(x), requires_grad=True, name=f"x{i}") for i, x in enumerate(case.arrays())]
+    outputs = [out for out in case.call(inputs) if out.requires_grad]
+    if any(x.size == 0 for x in (*inputs, *outputs)):
+        return  # test_empty_arrays
+    total = outputs[0]
+    for out in outputs[1:]:
+        total = total.sum() + out.sum()
+    derivation = ac.derivation(total, inputs)
+    assert derivation.error < 1e-11
+    checked = [line for line in derivation.lines if line.error is not None]
+    finite = all(np.isfinite(out.data).all() for out in outputs)
+    assert checked or not finite
+    assert "?" not in str(derivation).replace("...", "")
+    assert derivation.latex.count("{") - derivation.latex.count(r"\{") == derivation.latex.count(
+        "}"
+    ) - derivation.latex.count(r"\}")
+
+
+def test_a_wrong_line_is_never_shown(monkeypatch):
+    """A rule that is off by 0.1 % only where it is traced makes the line disagree with the tape."""
+    from autograd_core.deriving import equations
+
+    monkeypatch.setattr(equations, "evaluate", lambda *args: 1.001 * evaluate(*args))
+    x = variable("x", 3)
+    with pytest.raises(errors.AutogradError, match="each line must evaluate to what the tape computes"):
+        ac.derivation(np.tanh(x).sum(), x)
+
+
+def test_empty_arrays():
+    x = ac.tensor(np.zeros((0, 3)), requires_grad=True, name="x")
+    assert "dL/dx[i,j]" in str(ac.derivation(np.tanh(x).sum(), x))
+
+
+def test_products_and_contractions():
+    x, W, b = variable("x", 4, 3), variable("W", 3, 2), variable("b", 2)
+    h = tag(np.tanh(x @ W + b), "h")
+    together = section(ac.derivation(((h - 1) ** 2).mean(), [W, b, x]), "All together")
+    assert together[0] == "dL/dW[i,j] = 2 * sum_k(x[k,i] * (h[k,j] - 1) * (1 - h[k,j]^2)) / N"
+    assert together[1] == "dL/db[j] = 2 * sum_i((h[i,j] - 1) * (1 - h[i,j]^2)) / N"
+    A = variable("A", 3, 4)
+    text = str(ac.derivation(np.einsum("ij,kj->ik", A, A), A))
+    assert "y[i,j] = sum_k(A[i,k] * A[j,k])" in text
+
+
+def test_an_intermediate_value_and_several_uses_of_a_value():
+    x = variable("x", 3)
+    h = np.exp(x)
+    assert "dL/dx[i] = 2 * dL/da1[i] * x[i]" in str(ac.derivation((x * x).sum(), x))
+    assert "dL/da1[i] = 2 * " in str(ac.derivation((h * h).sum(), h))
+
+
+def test_a_network_with_modules_names_its_parameters_by_module():
+    ac.random.seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    x = ac.tensor(np.ones((5, 3), np.float32), name="x")
+    text = str(
+        ac.derivation(nn.functional.cross_entropy(model(x), np.array([0, 1, 0, 1, 1])), list(model.parameters()))
+    )
+    assert "dL/d0.weight[i,j] = sum_k(" in text and "dL/d2.bias[j] = sum_i(" in text
+
+
+def test_it_changes_nothing():
+    x = variable("x", 3)
+    out = np.tanh(x).sum()
+    state = ac.random.get_state()
+    ac.derivation(out, x)
+    assert x.grad is None and ac.random.get_state() == state
+    out.backward()  # the graph is still whole
+    np.testing.assert_allclose(x.grad.numpy(), 1 - np.tanh(x.data) ** 2)
+
+
+def test_same_graph_same_text():
+    def text():
+        x = variable("x", 3, 2)
+        return ac.derivation((np.exp(x) / np.sum(np.exp(x), axis=1, keepdims=True)), x).latex
+
+    assert text() == text()
+
+
+def test_doublings_unite_into_one_coefficient():
+    x = variable("x", 3)
+    y = x
+    for _ in range(20):
+        y = y + y
+    assert section(ac.derivation(y, x), "Collected by name") == ["dL/dx[i] = 1048576 * dL/dy[i]"]
+
+
+def test_a_deep_graph_needs_no_deep_recursion():
+    x = variable("x", 2)
+    y = x
+    for _ in range(1200):
+        y = np.sin(y)
+    derivation = ac.derivation(y.sum(), x)
+    assert len(derivation.lines) >= 2400 and derivation.error < 1e-12
+
+
+@pytest.mark.parametrize("name", ['"', "<b>", "a\nb", r"\input{x}", "$x$", "ü{}", "a_b_c", "100%", "x" * 300])
+def test_no_name_breaks_the_formula(name):
+    x = ac.tensor(np.ones(3), requires_grad=True, name=name)
+    latex = ac.derivation(np.exp(x), x).latex
+    assert "\n\n\n" not in latex and r"\input" not in latex
+    assert latex.replace(r"\$", "").count("$") % 2 == 0
+    assert latex.replace(r"\{", "").count("{") == latex.replace(r"\}", "").count("}")
+
+
+def test_values_that_the_tape_has_lost_are_said_to_be_unknown():
+    x = variable("x", 3)
+    line = next(line for line in ac.derivation(x + ac.tensor(np.ones(3), name="c"), x).lines if "c[i]" in line.text)
+    assert line.error is None  # the sum keeps neither operand
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (
+            lambda x: (np.ones(3), x),
+            errors.ArgumentError,
+            "out must be a Tensor and wrt a Tensor .* one of type ndarray",
+        ),
+        (lambda x: (x * 2, []), errors.ArgumentError, "an empty sequence for wrt"),
+        (lambda x: (x * 2, ["x"]), errors.ArgumentError, "one of type str"),
+        (lambda x: (x, x), errors.GraphError, "must be the result of recorded operations, .* is a leaf"),
+        (lambda x: (ac.tensor(1.0), x), errors.GraphError, "needs no gradient; set requires_grad"),
+        (lambda x: (variable("w", 3) * 2, x), errors.GraphError, r"not from one named 'x' of shape \(3,\)"),
+    ],
+)
+def test_errors(make, error, match):
+    out, wrt = make(variable("x", 3))
+    with pytest.raises(error, match=match):
+        ac.derivation(out, wrt)
+
+
+def test_a_freed_graph_is_refused():
+    x = variable("x", 3)
+    out = np.tanh(x).sum()
+    out.backward()
+    with pytest.raises(errors.FreedGraphError, match="retain_graph=True"):
+        ac.derivation(out, x)
