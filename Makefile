@@ -10,11 +10,12 @@ PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test oracle bench lint notebooks clean
+.PHONY: help demo test verdicts oracle bench lint notebooks clean
 
 help:
 	@echo 'make demo       run the batch-norm notebook headless, print its verdicts, write build/demo/'
 	@echo 'make test       lint, run the tests, execute the notebooks'
+	@echo 'make verdicts   run the notebooks, write notebooks/VERDICTS.md'
 	@echo 'make oracle     compare every layer with PyTorch itself (make test compares with recorded answers;'
 	@echo '                RECORD=1 records them anew)'
 	@echo 'make bench      measure against PyTorch, JAX, autograd, MyGrad, micrograd and NumPy'
@@ -57,9 +58,21 @@ lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# One BLAS thread for each of the two workers.
+define execute-notebooks
+rm -rf build/verdicts
+AUTOGRAD_CORE_OUT=$(CURDIR)/build/verdicts OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	$(BIN)/python -m pytest -n 2 --nbmake notebooks/*.ipynb
+endef
+
 test: lint
 	$(BIN)/python -m pytest -n 2
-	$(BIN)/python -m pytest --nbmake notebooks/*.ipynb
+	$(execute-notebooks)
+	$(BIN)/python notebooks/verdicts.py build/verdicts --check
+
+verdicts: $(VENV)/.stamp-test
+	$(execute-notebooks)
+	$(BIN)/python notebooks/verdicts.py build/verdicts
 
 oracle: $(ORACLE)/.stamp
 ifdef RECORD

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the table has Greek letters, the terminal perhaps not
     name, out = options.notebook.name, options.out.resolve()
-    table = out / "verdicts.txt"
+    table = out / f"{options.notebook.stem}.txt"
     try:
         source = options.notebook.read_text(encoding="utf-8")
         out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def prepare(scratch: Path, out: Path) -> None:
     home = os.environ.get("HOME") or os.environ.get("USERPROFILE")
     if not home or not os.access(home, os.W_OK):
         os.environ.setdefault("MPLCONFIGDIR", str(scratch))
-    os.environ["AUTOGRAD_CORE_DEMO_OUT"] = str(out)
+    os.environ["AUTOGRAD_CORE_OUT"] = str(out)  # where verdicts.py saves the table
 
 
 def execute(notebook: Any, folder: Path, log: Path) -> None:
@@ -120,11 +120,20 @@ def to_html(notebook: Any) -> str:
         if cell.cell_type == "markdown":
             cell.source = MATH.sub(formula, cell.source)
         else:
-            cell.outputs = [output for output in cell.outputs if not is_noise(output)]
+            cell.outputs = [with_formulas(output) for output in cell.outputs if not is_noise(output)]
     page, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]
     # The scripts would fetch MathJax, Mermaid and RequireJS; nothing on the page needs them any more.
     page = re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
     return page.replace("</head>", f"{STYLE}</head>", 1)
+
+
+def with_formulas(output: Any) -> Any:
+    """An output in LaTeX, such as a derivation's, with its formulas as images; others as they are."""
+    latex = output.get("data", {}).get("text/latex")
+    if latex is not None:
+        paragraphs = re.split(r"\n{2,}", latex)
+        output.data["text/html"] = "".join(f"<p>{MATH.sub(formula, text)}</p>" for text in paragraphs)
+    return output
 
 
 def is_noise(output: Any) -> bool:
