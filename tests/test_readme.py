@@ -28,11 +28,19 @@ def test_the_judged_derivation_runs_and_prints_what_is_shown(tmp_path, monkeypat
     assert shapes_of((tmp_path / "batch_norm.svg").read_text(encoding="utf-8")) == shapes_of(committed)
 
 
+def test_the_derivation_continues_the_example_and_ends_as_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(EXAMPLES[:2]), "README.md", "exec"), {"__name__": "readme"})
+    shown = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)[1]
+    assert shown.startswith("Collected by name")
+    assert capsys.readouterr().out.endswith(shown)
+
+
 def test_the_network_trains(capsys):
     pytest.importorskip("sklearn", reason="the digits come from scikit-learn")
-    exec(compile(EXAMPLES[1], "README.md", "exec"), {"__name__": "readme"})
+    exec(compile(EXAMPLES[2], "README.md", "exec"), {"__name__": "readme"})
     assert float(capsys.readouterr().out) < 0.05
 
 
-def test_every_python_block_is_one_of_the_two():
-    assert len(EXAMPLES) == 2
+def test_every_python_block_is_one_of_the_three():
+    assert len(EXAMPLES) == 3
