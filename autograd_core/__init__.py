@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .compare import Grade, Report
     from .deriving import derivation
     from .deriving.lines import Derivation
-    from .drawing import Drawing, draw
+    from .drawing import Drawing, draw, influence
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,7 @@ __version__ = "0.1.0"
 _LAZY = {"Report": "compare", "Grade": "compare", "draw": "drawing", "Drawing": "drawing", "check_grads": "check"} | {
     "derivation": "deriving",
     "Derivation": "deriving.lines",
+    "influence": "drawing",
 }
 
 
@@ -73,6 +74,7 @@ __all__ = [
     "grade",
     "hessian",
     "hvp",
+    "influence",
     "is_grad_enabled",
     "jacobian",
     "jvp",

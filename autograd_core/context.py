@@ -8,7 +8,35 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import Any, ClassVar
 
-__all__ = ["State", "anomaly_mode", "enable_grad", "is_grad_enabled", "keep_values", "no_grad"]
+__all__ = ["Scope", "State", "anomaly_mode", "enable_grad", "is_grad_enabled", "keep_values", "no_grad"]
+
+
+class Scope(str):
+    """The dotted path of a module that is running, with what a picture says about the module.
+
+    It is a string, so that a Node holds it as it would hold the path alone; it is made once per module and caller's
+    state, not per call.
+
+    Attributes:
+        kind: name of the module's class.
+        outer: the scope that the module was called in; "" outside any.
+        owner: `id` of the module: tells modules of one path apart, as in two networks that each have a "0".
+    """
+
+    __slots__ = ("kind", "outer", "owner")
+
+    kind: str
+    outer: str
+    owner: int
+
+    @classmethod
+    def within(cls, outer: str, name: str, module: object) -> Scope:
+        """The scope of a module of this name that is called within `outer`."""
+        scope = cls(f"{outer}.{name}" if outer else name)
+        scope.kind = type(module).__name__
+        scope.outer = outer
+        scope.owner = id(module)
+        return scope
 
 
 class State:
@@ -19,7 +47,7 @@ class State:
         anomaly: every value and every gradient is checked for NaN and infinity.
         keep: values and source lines are kept for drawing.
         watch: `anomaly or keep`; the hot path tests only this.
-        scope: dotted path of the nn module that is running, "" outside any.
+        scope: dotted path of the nn module that is running, a `Scope`; "" outside any.
         replaying: a checkpoint is recomputing its forward pass; running statistics must not move twice.
     """
 

@@ -73,7 +73,7 @@ class Node:
         number: recording number; every parent's is smaller.
         shape, dtype: of the output.
         statics: static arguments (axis, index, ...), or None.
-        scope: dotted path of the nn module that it ran in.
+        scope: dotted path of the nn module that it ran in, a `context.Scope`; "" outside any.
         version: the output's `Storage` if it has views or was written to, else None.
         extra: see `Extra`; None for most.
     """

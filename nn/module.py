@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograd_core import Tensor
-from autograd_core.context import STATE, State, current
+from autograd_core.context import STATE, Scope, State, current
 from autograd_core.errors import ArgumentError, where
 
 from . import _registration as registration
@@ -69,7 +69,7 @@ class Module(Hookable):
 
     def _state_within(self, state: State) -> State:
         """The state of this module inside its caller's, made once per caller's state."""
-        inner = state.but(scope=f"{state.scope}.{self._name}" if state.scope else self._name)
+        inner = state.but(scope=Scope.within(state.scope, self._name or "", self))
         self.__dict__["_states"] = (state, inner)
         return inner
 

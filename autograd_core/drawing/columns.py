@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from autograd_core.drawing.picture import Picture
+from autograd_core.drawing.picture import Edge, Picture
 
 _FARTHEST = 3  # columns; a longer edge costs more time than it gives order
 
@@ -35,14 +35,18 @@ def arrange(picture: Picture) -> Columns:
     """
     path = {vertex.key: vertex.path for vertex in picture.vertices}
     depth: dict[str, int] = {}
-    for edge in picture.edges:  # in the order of recording, so a tail is final before its head
+    for edge in _onward(picture):  # in the order of recording, so a tail is final before its head
         inside = depth.get(edge.tail, 0) + 1 if path[edge.tail] == path[edge.head] else 0
         depth[edge.head] = max(depth.get(edge.head, 0), inside)
     steps = [
-        1 if _is_inside(path[edge.tail], path[edge.head]) else 1 + min(depth[edge.head], _FARTHEST)
+        1 if edge.back or _is_inside(path[edge.tail], path[edge.head]) else 1 + min(depth[edge.head], _FARTHEST)
         for edge in picture.edges
     ]
     return Columns(steps, _span(picture, steps))
+
+
+def _onward(picture: Picture) -> list[Edge]:
+    return [edge for edge in picture.edges if not edge.back]
 
 
 def _is_inside(path: tuple[str, ...], module: tuple[str, ...]) -> bool:
@@ -51,12 +55,13 @@ def _is_inside(path: tuple[str, ...], module: tuple[str, ...]) -> bool:
 
 def _span(picture: Picture, steps: list[int]) -> int:
     column: dict[str, int] = {}
-    for edge, step in zip(picture.edges, steps, strict=True):
+    onward = [(edge, step) for edge, step in zip(picture.edges, steps, strict=True) if not edge.back]
+    for edge, step in onward:
         column[edge.head] = max(column.get(edge.head, 0), column.get(edge.tail, 0) + step)
     source: dict[str, int] = {}  # what has no operands stands just before its first reader
-    for edge, step in zip(picture.edges, steps, strict=True):
+    for edge, step in onward:
         if edge.tail not in column:
             before = column[edge.head] - step
             source[edge.tail] = min(source.get(edge.tail, before), before)
     column |= source
-    return sum(column[edge.head] - column[edge.tail] for edge in picture.edges)
+    return sum(column[edge.head] - column[edge.tail] for edge, _ in onward)

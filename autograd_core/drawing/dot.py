@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 
-from autograd_core.drawing import escape, style
+from autograd_core.drawing import escape, rows, style
 from autograd_core.drawing.columns import Columns
 from autograd_core.drawing.labels import shorten
-from autograd_core.drawing.picture import LineStyle, Picture, Vertex
+from autograd_core.drawing.picture import Frame, LineStyle, Picture, Vertex
 
 _NBSP = "\u00a0"
 _NUMBERS = ("value", "grad")
 _CROWDED = 1000  # columns that edges span in all, above which the layout is cut short
 _LONGEST_NAME = 48
+_LONGEST_TITLE = 80
 _LONGEST_TOOLTIP = 400
 
 _DEFAULTS = style.FORMS["operation"].attributes()
@@ -63,27 +65,35 @@ def write(picture: Picture, columns: Columns, rankdir: str) -> str:
             "weight": "4",
         },
     )
-    modules = _Modules()
+    modules = _Modules(picture.frames)
     for vertex in picture.vertices:
         modules.add(vertex.path, _vertex(vertex))
     root.body.extend(modules.write())
     operations = {vertex.key for vertex in picture.vertices if vertex.symbol}
     for edge, step in zip(picture.edges, columns.steps, strict=True):
         attributes = {} if edge.tail in operations else {"weight": "1"}
+        if edge.back:
+            attributes = {"constraint": "false", "style": "dashed", "color": style.REPEATED_RIM}
         if step > 1:
             attributes["minlen"] = str(step)
         if edge.order:
             attributes["headlabel"] = edge.order
+        if edge.label:
+            attributes |= rows.on_edge(edge.label)
         if edge.tooltip:
             attributes["tooltip"] = _tooltip([edge.tooltip])
         root.body.append(f"\t{edge.tail} -> {edge.head}{_listed(attributes)}\n")
+    # Two pictures in one page must not share identifiers: Graphviz begins those of all elements with the graph's.
+    mark = hashlib.blake2b("".join(root.body).encode(), digest_size=4).hexdigest()
+    root.graph_attr["id"] = f"g{mark}"
     return str(root.source)
 
 
 class _Modules:
     """The vertices by module; modules are nested clusters, in the order in which they are met."""
 
-    def __init__(self) -> None:
+    def __init__(self, frames: Mapping[tuple[str, ...], Frame]) -> None:
+        self._frames = frames
         self._lines: dict[tuple[str, ...], list[str]] = {(): []}
         self._inner: dict[tuple[str, ...], list[tuple[str, ...]]] = {(): []}
 
@@ -109,25 +119,30 @@ class _Modules:
                 continue
             if path:
                 number += 1
-                yield f"\tsubgraph cluster_{number} {{\n\tgraph{_frame(path)}\n"
+                yield f"\tsubgraph cluster_{number} {{\n\tgraph{_frame(path, self._frames.get(path))}\n"
                 waiting.append(None)
             yield from self._lines[path]
             waiting += reversed(self._inner[path])
 
 
-def _frame(path: tuple[str, ...]) -> str:
+def _frame(path: tuple[str, ...], frame: Frame | None) -> str:
     name = ".".join(path)
-    label = escape.label(shorten(name, _LONGEST_NAME)) or _NBSP
+    frame = frame or Frame(name, [f"module {name}"])
+    label = escape.label(shorten(frame.title, _LONGEST_TITLE))
+    repeated = frame.count > 1
+    if repeated:
+        label = f"{label}{_NBSP * 2 if label else ''}<b>× {frame.count}</b>"
     attributes = {
-        "tooltip": _tooltip([f"module {name}"]),
+        "tooltip": _tooltip(frame.tooltip),
         "labelloc": "t",
         "style": "filled,rounded",
-        "color": style.MODULE_RIM,
+        "color": style.REPEATED_RIM if repeated else style.MODULE_RIM,
         "fillcolor": style.MODULES[len(path) % 2],
-        "fontcolor": style.MUTED,
+        "fontcolor": style.INK if repeated else style.MUTED,
+        "penwidth": "1.8" if repeated else "1",
         "margin": "10",
     }
-    return f' [label=<<font point-size="10">{label}</font>> {_listed(attributes)[2:]}'
+    return f' [label=<<font point-size="{12 if repeated else 10}">{label or _NBSP}</font>> {_listed(attributes)[2:]}'
 
 
 def _vertex(vertex: Vertex) -> str:
@@ -153,6 +168,8 @@ def _content(vertex: Vertex) -> str:
     module = ".".join(vertex.path) + "."
     name = vertex.title.removeprefix(module) if vertex.path else vertex.title
     title = escape.label(shorten(name, _LONGEST_NAME))
+    if vertex.cells:
+        return rows.row(title, vertex.cells)
     if vertex.kind == "number":
         return title
     parts = [f"<b>{title}</b>"] if title else []
@@ -203,5 +220,10 @@ def _legend(picture: Picture) -> str:
         )
     if any(edge.order for edge in picture.edges):
         cells.append(f"<td>→<sub>1</sub>{_NBSP}→<sub>2</sub></td><td>order of operands</td>")
+    if any(frame.count > 1 for frame in picture.frames.values()):
+        back = ", ⇠ from one to the next" if any(edge.back for edge in picture.edges) else ""
+        rim = f'border="1" style="rounded" color="{style.REPEATED_RIM}" bgcolor="{style.MODULES[1]}"'
+        cells.append(f"<td {rim}>{_NBSP}<b>× n</b>{_NBSP}</td><td>repeated n times, drawn once{back}</td>")
+    cells += rows.legend(picture)
     row = f"<td>{_NBSP}</td>".join(cells)
     return f'<table border="0" cellborder="0" cellspacing="4" cellpadding="2"><tr>{row}</tr></table>'

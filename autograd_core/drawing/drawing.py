@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import os
 import secrets
 from pathlib import Path
 
+from autograd_core.drawing.picture import Picture
 from autograd_core.drawing.rendering import Format, render
 from autograd_core.errors import ArgumentError, where
 
@@ -22,12 +25,14 @@ class Drawing:
         source: the DOT text.
         size: its number of vertices.
         span: the columns that its edges cross, about.
+        picture: what the DOT text was written from, needed to step through it.
     """
 
-    __slots__ = ("_size", "_span", "_svg", "source")
+    __slots__ = ("_picture", "_size", "_span", "_svg", "source")
 
-    def __init__(self, source: str, size: int, span: int = 0) -> None:
+    def __init__(self, source: str, size: int, span: int = 0, picture: Picture | None = None) -> None:
         self.source = source
+        self._picture = picture
         self._size = size
         self._span = span
         self._svg: str | None = None
@@ -66,12 +71,67 @@ class Drawing:
                 f"save: the file name must end in .svg, .png, .pdf or .dot, got {target.name!r}; "
                 f"add one of the four. {where('save')}"
             )
-        if not target.parent.is_dir():
-            raise ArgumentError(
-                f"save: the folder must exist, got {str(target.parent)!r}; create it first. {where('save')}"
-            )
+        _check_folder(target, "save")
         _write(target, self._content(suffix))
         return target
+
+    def animate(self, path: str | os.PathLike[str], *, seconds: float = 1.5, loop: bool = True) -> Path:
+        """Write a step-through as one SVG: the forward pass, then the backward pass, one operation a frame.
+
+        Highlighted are the operation and its operands; on the way back, the arrows along which gradients flow. At
+        level="scalar", each value appears when it is computed and each gradient when it is complete. A browser plays
+        the file as it is; it needs no script. Where nothing moves (a printer, a reader who asked for reduced motion) it
+        is the whole picture.
+
+        Args:
+            path: ends in `.svg`. The file appears whole or not at all.
+            seconds: per frame.
+            loop: begin again after the last frame; otherwise the whole picture stays.
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: another suffix, a folder that does not exist, no positive number of seconds, or a drawing
+                that has no steps.
+            RenderError: the graph is too large for a layout, or no renderer is installed.
+        """
+        from autograd_core.drawing.animation import animated
+
+        target = Path(path)
+        if target.suffix.lower() != ".svg":
+            raise ArgumentError(
+                f"animate: the file name must end in .svg, got {target.name!r}; only SVG is animated, "
+                f".frames() gives the frames one by one. {where('animate')}"
+            )
+        if not isinstance(seconds, numbers.Real) or not 0 < seconds < math.inf:
+            raise ArgumentError(
+                f"animate: seconds must be a positive number of seconds per frame, got {seconds!r}; "
+                f"1.5 is the default. {where('animate')}"
+            )
+        _check_folder(target, "animate")
+        text = animated(self.svg, self._steps("animate"), float(seconds), bool(loop))
+        _write(target, b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode())
+        return target
+
+    def frames(self) -> list[str]:
+        """The frames of `animate` one by one, each as an `<svg>` element that does not move.
+
+        Raises:
+            ArgumentError: a drawing that has no steps.
+            RenderError: the graph is too large for a layout, or no renderer is installed.
+        """
+        from autograd_core.drawing.animation import frames
+
+        return frames(self.svg, self._steps("frames"))
+
+    def _steps(self, by: str) -> Picture:
+        if self._picture is None:
+            raise ArgumentError(
+                f"{by}: the drawing must be of a computation, whose operations have an order, got one without steps; "
+                f"use a result of draw(). {where(by)}"
+            )
+        return self._picture
 
     def _content(self, suffix: str) -> bytes:
         if suffix == ".dot":
@@ -85,6 +145,11 @@ class Drawing:
 
     def __repr__(self) -> str:
         return f"<Drawing of {self._size} vertices: .svg, .source, .save(path)>"
+
+
+def _check_folder(target: Path, by: str) -> None:
+    if not target.parent.is_dir():
+        raise ArgumentError(f"{by}: the folder must exist, got {str(target.parent)!r}; create it first. {where(by)}")
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -8,10 +8,13 @@ it: they are character references, which none of the three can mistake for marku
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 
 # Marks that turn the direction of writing: a name holding one would reorder the text around it.
 _BIDI = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C, 0x2028, 0x2029])
+
+_SPECIAL = re.compile(r"""[^ -~]|[&<>"'\\]""")
 
 
 def plain(text: str) -> str:
@@ -51,4 +54,6 @@ def tooltip(text: str) -> str:
 
 
 def _escape(text: str, backslash: str) -> str:
+    if _SPECIAL.search(text) is None:  # most texts of a large graph
+        return text
     return html.escape(plain(text), quote=True).replace("\\", backslash)

@@ -19,6 +19,8 @@ SMALL = 16
 """Arrays up to this many elements are written in full."""
 
 _WIDEST = 6  # elements a line
+_BINS = 12
+_BARS = "▁▂▃▄▅▆▇"
 
 _LONGEST = 40
 _INLINE = {  # by operator: the static argument, and the symbol with it (plain or raised)
@@ -27,6 +29,7 @@ _INLINE = {  # by operator: the static argument, and the symbol with it (plain o
     "getitem": ("index", "[{0}]"),
     "pick": ("index", "[{0}]"),
 }
+_CLEAR = {"inner": "@ᵀ"}  # its dot is hardly seen, and the second operand is the transposed one
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PLAIN = (bool, int, float, complex, str)
 
@@ -66,6 +69,7 @@ def symbol(name: str, sign: str, arguments: Mapping[str, Any], defaults: Mapping
         arguments: static arguments by name.
         defaults: their defaults; what is at its default is left out.
     """
+    sign = _CLEAR.get(name, sign)
     inline, pattern = _INLINE.get(name, ("", ""))
     if inline in arguments:
         text = index(arguments[inline])
@@ -93,6 +97,16 @@ def statics(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 def _same(value: object, default: object) -> bool:
     # Arrays compare element by element, and other classes as they like.
     return value is default or (type(value) is type(default) and isinstance(value, _PLAIN) and value == default)
+
+
+def wrapped(text: str, width: int = 28) -> list[str]:
+    """A list of static arguments in lines of about `width` characters, broken between arguments where possible."""
+    lines = [""]
+    for part in text.replace(", ", ",\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += f"{' ' if lines[-1] else ''}{part}"
+    return lines
 
 
 def index(value: object) -> str:
@@ -142,14 +156,15 @@ def _static(value: object, depth: int) -> str:
 
 
 def array(value: npt.NDArray[Any]) -> list[str]:
-    """The content of an array: in full up to 16 elements, otherwise `mean ± standard deviation`.
+    """The content of an array: in full up to 16 elements, otherwise a thumbnail.
 
     Args:
         value: any array of booleans, integers, floats or complex numbers.
 
     Returns:
-        One text per line: the rows of the last axis for a small array, a single line otherwise.
-        Elements that are not finite are left out of mean and deviation and counted instead.
+        One text per line: the rows of the last axis for a small array. For a large one `mean ± standard deviation`, and
+        for real numbers a histogram between the least and the greatest element. What is not finite is left out there
+        and counted instead.
     """
     if value.dtype.kind not in "biufc":
         return [str(value.dtype)]
@@ -161,15 +176,41 @@ def array(value: npt.NDArray[Any]) -> list[str]:
         return [f"{float(np.count_nonzero(value)) / value.size:.3g} true"]
     wide = value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
     finite = wide[np.isfinite(wide)]
-    lost = value.size - finite.size
-    note = f", {lost} of {value.size} not finite" if lost else ""
+    lost = _lost(wide) if finite.size < wide.size else []
     if not finite.size:
-        return [f"no element of {value.size} is finite"]
+        return ["no finite element", *lost]
+    if finite.min() == finite.max():
+        return [f"all {_cell(finite.min().item())}", *lost]
     with np.errstate(all="ignore"):
         mean, deviation = finite.mean(), finite.std()
+        if not np.isfinite(deviation):  # sums or squares are beyond the largest float
+            scale = np.abs(finite).max()
+            mean, deviation = (finite / scale).mean() * scale, (finite / scale).std() * scale
     if abs(mean) < 8 * _eps(value) * deviation:
         mean = 0.0  # the rounding of a mean of 0
-    return [f"{mean:.4g} ± {deviation:.3g}{note}"]
+    histogram = [] if value.dtype.kind == "c" else [_histogram(finite.real)]
+    return [f"{mean:.4g} ± {deviation:.3g}", *lost, *histogram]
+
+
+def _lost(wide: npt.NDArray[Any]) -> list[str]:
+    """How many elements are not finite, and which: `2 NaN, 1 inf of 100`."""
+    missing = int(np.isnan(wide).sum())
+    infinite = np.isinf(wide)
+    below = 0 if wide.dtype.kind == "c" else int((wide == -np.inf).sum())
+    above = int(infinite.sum()) - below
+    counts = ((missing, "NaN"), (above, "inf"), (below, "-inf"))
+    return [", ".join(f"{count} {name}" for count, name in counts if count) + f" of {wide.size}"]
+
+
+def _histogram(finite: npt.NDArray[np.float64]) -> str:
+    """The distribution as bars, from the least to the greatest element; no bar where there is none."""
+    low, high = float(finite.min()), float(finite.max())
+    half = high / 2 - low / 2  # the whole range may be beyond the largest float
+    places = ((finite / 2 - low / 2) / half * _BINS) if half > 0 else np.zeros(finite.size)
+    counts = np.bincount(np.minimum(places.astype(np.int64), _BINS - 1), minlength=_BINS)
+    heights = -(-counts * len(_BARS) // counts.max())
+    bars = "".join(_BARS[height - 1] if height else " " for height in heights.tolist())
+    return f"{_cell(low)} {bars} {_cell(high)}"
 
 
 def _eps(value: npt.NDArray[Any]) -> float:

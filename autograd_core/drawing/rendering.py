@@ -10,6 +10,7 @@ import re
 import threading
 from typing import Literal, TypeAlias
 
+from autograd_core.drawing import fonts
 from autograd_core.drawing.errors import RenderError
 from autograd_core.errors import where
 
@@ -55,8 +56,8 @@ def render(source: str, form: Format, size: int, span: int) -> bytes:
         raise RenderError(
             f"draw: a layout takes at most {LARGEST:,} vertices and edges across {FARTHEST:,} "
             f"columns in all, this picture has {size:,} and {span:,}; "
-            'save the DOT text with .save("graph.dot") for a viewer of large graphs, or draw '
-            "less (fewer layers or time steps, or an intermediate tensor). "
+            "fold modules to boxes with draw(..., fold=0), draw repetitions once with roll=True, draw less (an "
+            'intermediate tensor), or save the DOT text with .save("graph.dot") for a viewer of large graphs. '
             f"{where('draw')}"
         )
     with _LOCK:
@@ -83,9 +84,17 @@ def _bundled(source: str, form: Format) -> bytes | None:
         from pygraphviz import AGraph
     except ImportError:
         return None
+
+    class Quiet(AGraph):  # type: ignore[misc]
+        """Above 1,000 vertices `draw` would write to the standard error; `render` has limits of its own."""
+
+        def number_of_nodes(self) -> int:
+            return 0
+
+    fonts.start()
     graph = None
     try:
-        graph = AGraph(string=source)
+        graph = Quiet(string=source)
         return bytes(graph.draw(format=form, prog="dot"))
     except (ValueError, OSError) as error:
         raise RenderError(f"draw: Graphviz must lay out the picture, it failed: {error}. {where('draw')}") from error

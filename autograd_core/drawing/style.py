@@ -21,6 +21,7 @@ EDGE = "#6b6b6b"
 OUTPUT = "#d55e00"
 MODULES = ("#f7f7f5", "#efefec")  # alternating by depth
 MODULE_RIM = "#c4c4bd"
+REPEATED_RIM = "#6b6b62"
 
 SANS = "Helvetica,Arial,sans-serif"
 MONO = "Courier New,monospace"
@@ -74,6 +75,26 @@ FORMS: MappingProxyType[Kind, Form] = MappingProxyType(
         "tagged": Form(
             *("ellipse", "filled", "#009e73", "#d9f2e9", "1.8", *_ROUND),
             *("μ ×", "named operation"),
+        ),
+        "element": Form(
+            *("box", "filled", "#5c5c5c", "#ffffff", "1", *_BOX),
+            *("y", "intermediate value"),
+        ),
+        "gradient": Form(
+            *("box", "filled", "#a8447f", "#f9e9f2", "1.8", *_BOX),
+            *("∂L/∂x", "gradient"),
+        ),
+        "rule": Form(
+            *("box", "filled,rounded", "#c28500", "#fff4d9", "1", "0.42", "0.1,0.05"),
+            *("g · x", "one operation backward (VJP); g is the gradient that arrives"),
+        ),
+        "sum": Form(
+            *("ellipse", "filled", "#009e73", "#d9f2e9", "1.8", *_ROUND),
+            *("+ Σ", "sum over paths, over broadcast axes"),
+        ),
+        "module": Form(
+            *("box", "filled,rounded", "#6b6b62", "#efefec", "1.8", "0.5", "0.14,0.08"),
+            *("m", "folded module"),
         ),
     }
 )

@@ -1,0 +1,219 @@
+"""Gradient rules and operators as short texts, read off their own code.
+
+A rule is run on symbols (`deriving.tracing`), and what it did with them is written down: `g · (1 − out²)` for tanh,
+`g @ Wᵀ` for a product of matrices. No formula is written twice.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_core.deriving.printing import Printer
+from autograd_core.deriving.structure import has_whole, parts
+from autograd_core.deriving.terms import Call, Expr, Symbol
+from autograd_core.deriving.tracing import Traced, element
+from autograd_core.drawing import labels
+from autograd_core.node import Node
+from autograd_core.sweep import fetch, joint_slots, shape_of
+
+__all__ = ["applied", "pulled"]
+
+_LONGEST = 60
+_LARGEST = 10**6  # elements of an array that a rule is run on
+_FIRST = 0xE000  # private characters stand for names, so that nothing in a name is taken for a formula
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_BITWISE = frozenset({np.bitwise_and, np.bitwise_or, np.invert})
+_SUM, _TIMES, _SIGN, _POWER, _ATOM = range(5)  # how tightly a text holds together
+
+Spelled = tuple[str, int]
+
+
+class _Names:
+    """Symbols for names; the texts are put in at the end."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.symbols: dict[str, Symbol] = {}
+
+    def traced(self, name: str, value: Any) -> Traced:
+        """An array that stands for `name`."""
+        if name not in self.symbols:
+            character = chr(_FIRST + len(self.names))
+            self.symbols[name] = Symbol(character, character, (), np.float64(0.5))
+            self.names.append(name)
+        return Traced(value, self.symbols[name])
+
+    def filled(self, text: str) -> str:
+        """The text with the names in their places."""
+        return "".join(self.names[ord(c) - _FIRST] if 0 <= ord(c) - _FIRST < len(self.names) else c for c in text)
+
+
+def pulled(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> dict[int, str]:
+    """The rule of each operand with a gradient, as a text in `g`, the gradient that arrives.
+
+    Args:
+        node: the operation.
+        operands: what it was applied to.
+        name: the name of a Node, leaf or Constant.
+
+    Returns:
+        By place of the operand. A rule that is no short formula is written `g · ∂f/∂x`.
+    """
+    op, plan = node.op, node.plan
+    places = [i for i, *_ in plan.slots] if plan.joint is None else range(len(operands))
+    found = {
+        i: f"g · ∂{op.name}/∂{labels.shorten(name(operands[i]), 20)}"
+        for i in places
+        if plan.mask >> i & 1 and operands[i] is not None
+    }
+    if op.name in ("pick", "getitem"):
+        return {0: f"g at [{labels.index((node.statics or {}).get('index'))}], else 0"}
+    if op.multiple or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
+        return found
+    names = _Names()
+    scalar = plan.elementwise
+
+    def symbol(entry: Any, letter: str = "") -> Any:
+        if entry is None or not hasattr(entry, "shape"):
+            return entry
+        return names.traced(letter or name(entry), _filler(entry, scalar))
+
+    try:
+        g = symbol(node, "g")
+        kept = tuple(symbol(node if place < 0 else operands[place]) for place in plan.keep)
+        with np.errstate(all="ignore"):
+            slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
+            for i, rule, mode, sources in slots:
+                text = _written(rule(g, *fetch(node, kept, mode, sources)), scalar)
+                if text is not None and len(text) <= _LONGEST:
+                    found[i] = names.filled(text)
+    except Exception:  # a rule that is not written in NumPy's public functions alone has no formula
+        return found
+    return found
+
+
+def applied(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> str:
+    """The operation as a text: `Z − mu`, `x @ W`, `mean(Z, axis=0)`."""
+    op, statics = node.op, node.statics or {}
+    if op.name == "pick":
+        return f"{name(operands[0])}[{labels.index(statics.get('index'))}]"
+    shown = [name(p) if hasattr(p, "shape") else labels.static(p) for p in operands if p is not None]
+    if op.name == "matmul":
+        return " @ ".join(shown)
+    if op.name == "inner" and all(len(shape_of(p)) == 2 for p in operands):
+        return f"{shown[0]} @ {shown[1]}ᵀ"
+    if op.name == "getitem":
+        return f"{shown[0]}[{labels.index(statics.get('index'))}]"
+    rest = labels.statics(statics, op.defaults)
+    call = f"{op.name}({', '.join([*shown[:4], *(['…'] if len(shown) > 4 else []), *([rest] if rest else [])])})"
+    if op.kind != "elementwise" or op.variadic or len(shown) < len(operands):
+        return call
+    names = _Names()
+    values = [names.traced(name(p), _filler(p, True)) if hasattr(p, "shape") else p for p in operands]
+    try:
+        with np.errstate(all="ignore"):
+            text = _written(op.function(**dict(zip(op.parameters, values, strict=True)), **statics), True)
+    except Exception:  # the same as for rules
+        return call
+    return call if text is None or len(text) > _LONGEST // 2 else names.filled(text)
+
+
+def _filler(entry: Any, scalar: bool) -> Any:
+    dtype = np.dtype(entry.dtype)
+    value = dtype.type(1) if dtype.kind in "biu" else dtype.type(0.5)
+    return value if scalar else np.full(shape_of(entry), value)
+
+
+def _written(h: Any, scalar: bool) -> str | None:
+    if not scalar:
+        spelled = _spell(h)
+        return None if spelled is None else spelled[0]
+    expr = element(h, ())
+    return None if _is_opaque(expr) else _typeset(Printer(False)(expr))
+
+
+def _is_opaque(expr: Expr) -> bool:
+    """Whether its text would be long, or would not say all: of other functions it leaves out arguments."""
+    if expr.size > _LONGEST or has_whole(expr):
+        return True
+    calls = [part for part in parts(expr) if isinstance(part, Call)]
+    return any(call.function in _BITWISE or (call is expr and call.function is np.where) for call in calls)
+
+
+def _typeset(text: str) -> str:
+    """A formula of `Printer` with the signs of a printed one."""
+    text = re.sub(r"\^(\d+)\b", lambda found: found[1].translate(_RAISED), text)
+    text = re.sub(r"\b_(?=[a-z]\w*\()", "", text)  # the name of a function of our own
+    text = text.replace("sqrt(", "√(").replace(" * ", " · ").replace("e-", "e\0")
+    return text.replace("-", "−").replace("e\0", "e-").replace(">=", "≥").replace("<=", "≤")
+
+
+# -- whole arrays ----------------------------------------------------------------------------------
+
+
+def _spell(x: Any) -> Spelled | None:
+    """How an array was computed, without indices; None where a step has no notation."""
+    if not isinstance(x, Traced):
+        array = np.asarray(x)
+        return None if array.size > 1 or array.dtype.kind not in "biuf" else (labels.number(array.item()), _ATOM)
+    if isinstance(x.made, Symbol):
+        return x.made.text, _ATOM
+    function, args, keywords = x.made
+    name = getattr(function, "__name__", "")
+    silent = name in _SILENT or (name == "_take" and x.size == args[0].size)
+    if silent or (function is np.reshape and x.shape == np.shape(args[0])):
+        return _spell(args[0])
+    if function in _TURNS:
+        inner = _spell(args[0])
+        return None if inner is None or x.ndim != 2 else (_enclosed(inner, _POWER) + "ᵀ", _ATOM)
+    operands = [_spell(a) for a in args[: 2 if function in _INFIX else 1]]
+    spelled = [p for p in operands if p is not None]
+    if len(spelled) < len(operands) or not spelled:
+        return None
+    if function in _INFIX:
+        sign, binding = _INFIX[function]
+        left, right = spelled
+        if function in (np.multiply, np.true_divide) and right[0] == "1":
+            return left
+        if function is np.multiply and all(_is_column(a) for a in args):
+            return f"outer({left[0]}, {right[0]})", _ATOM
+        return f"{_enclosed(left, binding)} {sign} {_enclosed(right, binding + 1)}", binding
+    if function is np.negative:
+        return f"−{_enclosed(spelled[0], _SIGN)}", _SIGN
+    if name == "_take":
+        return f"{_enclosed(spelled[0], _ATOM)}[{labels.index(args[1])}]", _ATOM
+    if function in _REDUCTIONS:
+        axis = keywords.get("axis", args[1] if len(args) > 1 else None)
+        shown = "" if axis is None else f", axis={labels.static(axis)}"
+        return f"{_REDUCTIONS[function]}({spelled[0][0]}{shown})", _ATOM
+    if function is np.reshape:
+        return f"reshape({spelled[0][0]}, {labels.shape(x.shape)})", _ATOM
+    if isinstance(function, np.ufunc) and function.nin == 1:
+        return f"{name}({spelled[0][0]})", _ATOM
+    return None
+
+
+def _is_column(x: Any) -> bool:
+    """Whether a vector got an axis, so that a product with it is an outer one."""
+    return isinstance(x, Traced) and isinstance(x.made, tuple) and x.made[0] is np.expand_dims and x.ndim == 2
+
+
+def _enclosed(spelled: Spelled, binding: int) -> str:
+    return spelled[0] if spelled[1] >= binding else f"({spelled[0]})"
+
+
+_SILENT = frozenset({"broadcast_to", "expand_dims", "copy", "ascontiguousarray", "squeeze"})
+_TURNS = frozenset({np.swapaxes, np.transpose})
+_REDUCTIONS = {np.sum: "sum", np.add.reduce: "sum", np.mean: "mean"}
+_INFIX: dict[Any, tuple[str, int]] = {
+    np.add: ("+", _SUM),
+    np.subtract: ("−", _SUM),
+    np.multiply: ("·", _TIMES),
+    np.true_divide: ("/", _TIMES),
+    np.matmul: ("@", _TIMES),
+}
