@@ -28,7 +28,7 @@ MATH = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.DOTAL
 STYLE = """<style>
 body { max-width: 62rem; margin: 0 auto !important; }
 .jp-OutputPrompt, .jp-InputPrompt { display: none !important; }
-.jp-OutputArea-output svg { max-width: 100%; height: auto; }
+.jp-OutputArea-output svg, .jp-RenderedSVG img { max-width: 100%; height: auto; }
 .jp-RenderedText pre { overflow-x: auto; white-space: pre !important; }
 img.display { display: block; margin: 0.8em auto; max-width: 100%; }
 </style>"""
@@ -124,6 +124,7 @@ def to_html(notebook: Any) -> str:
     page, _ = HTMLExporter().from_notebook_node(notebook)  # type: ignore[no-untyped-call]
     # The scripts would fetch MathJax, Mermaid and RequireJS; nothing on the page needs them any more.
     page = re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
+    page = page.replace("No description has been provided for this image", "Drawn by the cell above")
     return page.replace("</head>", f"{STYLE}</head>", 1)
 
 
