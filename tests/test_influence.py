@@ -11,14 +11,14 @@ import pytest
 import autograd_core as ac
 import nn
 from autograd_core.drawing import influence as drawing_influence
-from autograd_core.drawing import patterns, patterns_factors, patterns_moves, patterns_operators
-from autograd_core.drawing.influence_classes import Cut, boxes
-from autograd_core.drawing.influence_flow import Graph, Layer, incoming, reached_from
-from autograd_core.drawing.influence_words import relation
-from autograd_core.drawing.patterns import Pattern, make, matrix_of
-from autograd_core.drawing.patterns_factors import Factor, sparse
-from autograd_core.drawing.patterns_moves import by_coordinates, by_strides, indexed
-from autograd_core.drawing.patterns_operators import pattern_of
+from autograd_core.drawing.influences.classes import Cut, boxes
+from autograd_core.drawing.influences.flow import Graph, Layer, incoming, reached_from
+from autograd_core.drawing.influences.words import relation
+from autograd_core.drawing.patterns import algebra, factors, moves, operators
+from autograd_core.drawing.patterns.algebra import Pattern, make, matrix_of
+from autograd_core.drawing.patterns.factors import Factor, sparse
+from autograd_core.drawing.patterns.moves import by_coordinates, by_strides, indexed
+from autograd_core.drawing.patterns.operators import pattern_of
 from autograd_core.errors import ArgumentError
 from registry_cases import DIFFERENTIABLE
 
@@ -368,13 +368,13 @@ def test_a_term_that_another_one_contains_is_left_out():
 
 def test_relations_that_take_too_many_pairs_are_given_up_and_say_so(monkeypatch):
     expected = {name: dense(from_input(f, shape)) for name, (shape, f) in PROGRAMS.items()}
-    for module in (patterns, patterns_factors, patterns_moves, patterns_operators):
+    for module in (algebra, factors, moves, operators):
         monkeypatch.setattr(module, "LIMIT", 3)
     given_up = 0
     for name, (shape, f) in PROGRAMS.items():
         found = from_input(f, shape)
         with monkeypatch.context() as whole:
-            for module in (patterns, patterns_factors):
+            for module in (algebra, factors):
                 whole.setattr(module, "LIMIT", 1 << 23)
             superset = dense(found)
         assert np.all(superset >= expected[name]), name

@@ -15,7 +15,7 @@ from typing import Any
 
 from autograd_core.drawing.drawing import Drawing
 from autograd_core.drawing.errors import LevelError, RenderError
-from autograd_core.drawing.influence_diagram import influence
+from autograd_core.drawing.influences.diagram import influence
 from autograd_core.errors import ArgumentError, where
 
 __all__ = ["Drawing", "LevelError", "RenderError", "draw", "influence"]

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from autograd_core.drawing.patterns import matrix_of
-from autograd_core.drawing.patterns_operators import pattern_of
+from autograd_core.drawing.patterns.algebra import matrix_of
+from autograd_core.drawing.patterns.operators import pattern_of
 from autograd_core.drawing.reading import Reading, is_leaf
 from autograd_core.drawing.values import Values
 from autograd_core.node import Node

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.drawing.patterns import Pattern, make
-from autograd_core.drawing.patterns_factors import LIMIT, Factor, Shape, sparse
-from autograd_core.drawing.patterns_matrices import of_matrices
-from autograd_core.drawing.patterns_moves import by_coordinates, by_strides, indexed
+from autograd_core.drawing.patterns.algebra import Pattern, make
+from autograd_core.drawing.patterns.factors import LIMIT, Factor, Shape, sparse
+from autograd_core.drawing.patterns.matrices import of_matrices
+from autograd_core.drawing.patterns.moves import by_coordinates, by_strides, indexed
 from autograd_core.engine import compute
 from autograd_core.operator import Operator, registry
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autograd_core.drawing.patterns import Pattern
-from autograd_core.drawing.patterns_factors import LIMIT, Factor, Shape, pairs_of
+from autograd_core.drawing.patterns.algebra import Pattern
+from autograd_core.drawing.patterns.factors import LIMIT, Factor, Shape, pairs_of
 
 __all__ = ["relation"]
 

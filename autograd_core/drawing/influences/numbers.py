@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd_core.context import no_grad
-from autograd_core.drawing.influence_flow import Graph, Layer, wanted_operands
+from autograd_core.drawing.influences.flow import Graph, Layer, wanted_operands
 from autograd_core.node import Constant, Node
 from autograd_core.operator import GENERAL
 from autograd_core.sweep import fetch, shape_of

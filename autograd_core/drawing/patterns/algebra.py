@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autograd_core.drawing.patterns_factors import (
+from autograd_core.drawing.patterns.factors import (
     LIMIT,
     Factor,
     Shape,

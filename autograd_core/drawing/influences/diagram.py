@@ -1,9 +1,4 @@
-"""Influence diagrams: which elements of the inputs reach which elements of a result.
-
-Read from the operators' sparsity patterns (`patterns_operators`), carried back over the tape (`influence_flow`), told
-apart from zeros in numbers (`influence_numbers`), cut to what can be drawn (`influence_classes`), put into words
-(`influence_words`), and written as DOT (`influence_dot`).
-"""
+"""The influence diagram: its layers and edges, and what is said of them."""
 
 from __future__ import annotations
 
@@ -15,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from autograd_core.drawing.drawing import Drawing
-from autograd_core.drawing.influence_classes import Box, Cut, boxes, letters
-from autograd_core.drawing.influence_dot import Arrow, Block, Diagram, Element, Row, write
-from autograd_core.drawing.influence_flow import Graph, Layer, incoming, reached_from
-from autograd_core.drawing.influence_numbers import Numbers
-from autograd_core.drawing.influence_words import relation
+from autograd_core.drawing.influences.classes import Box, Cut, boxes, letters
+from autograd_core.drawing.influences.dot import Arrow, Block, Diagram, Element, Row, write
+from autograd_core.drawing.influences.flow import Graph, Layer, incoming, reached_from
+from autograd_core.drawing.influences.numbers import Numbers
+from autograd_core.drawing.influences.words import relation
 from autograd_core.drawing.labels import shorten
-from autograd_core.drawing.patterns import Pattern
+from autograd_core.drawing.patterns.algebra import Pattern
 from autograd_core.errors import ArgumentError, where
 from autograd_core.node import Node
 from autograd_core.tensor import Tensor

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.drawing.patterns import Pattern, make
-from autograd_core.drawing.patterns_factors import Factor, Shape, sparse
+from autograd_core.drawing.patterns.algebra import Pattern, make
+from autograd_core.drawing.patterns.factors import Factor, Shape, sparse
 from autograd_core.operator import Operator
 
 __all__ = ["of_matrices"]

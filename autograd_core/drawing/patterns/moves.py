@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.drawing.patterns import Pattern, make
-from autograd_core.drawing.patterns_factors import LIMIT, Factor, Shape, sparse
+from autograd_core.drawing.patterns.algebra import Pattern, make
+from autograd_core.drawing.patterns.factors import LIMIT, Factor, Shape, sparse
 
 __all__ = ["by_coordinates", "by_strides", "indexed"]
 

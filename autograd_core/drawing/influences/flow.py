@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from autograd_core.drawing.patterns import Pattern
-from autograd_core.drawing.patterns_operators import pattern_of
+from autograd_core.drawing.patterns.algebra import Pattern
+from autograd_core.drawing.patterns.operators import pattern_of
 from autograd_core.node import Node
 from autograd_core.sweep import shape_of
 from autograd_core.tensor import Tensor

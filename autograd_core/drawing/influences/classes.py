@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.drawing.influence_flow import Layer
-from autograd_core.drawing.patterns import Pattern, Term, make, matrix_of
-from autograd_core.drawing.patterns_factors import LIMIT, Factor, Shape, sparse
+from autograd_core.drawing.influences.flow import Layer
+from autograd_core.drawing.patterns.algebra import Pattern, Term, make, matrix_of
+from autograd_core.drawing.patterns.factors import LIMIT, Factor, Shape, sparse
 
 __all__ = ["Box", "Cut", "boxes", "letters"]
 
