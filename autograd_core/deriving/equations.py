@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import random
-from autograd_core.deriving.evaluating import UnknownValueError, evaluate, vanishing
+from autograd_core.deriving.evaluating import UnknownValueError, evaluate, magnitude, vanishing
 from autograd_core.deriving.lines import Derivation, Line
 from autograd_core.deriving.printing import Printer
 from autograd_core.deriving.structure import has_whole, is_pointwise
@@ -39,8 +39,8 @@ class _Gradient:
         whole: in terms of the output's gradient only; None when that would be too long.
     """
 
-    def __init__(self, of: Symbol, lead: int) -> None:
-        self.symbol = Symbol(of.latex, of.text, of.shape, gradient=True)
+    def __init__(self, of: Symbol, lead: int, letter: str) -> None:
+        self.symbol = Symbol(of.latex, of.text, of.shape, gradient=letter)
         self.indices = full_index(of.shape, lead)
         self.steps: list[Expr] = []
         self.by_name: list[Expr] = []
@@ -127,7 +127,7 @@ class _Deriver:
 
     def _gradient(self, key: Key, entry: Any) -> _Gradient:
         if key not in self.gradients:
-            self.gradients[key] = _Gradient(self.tape.symbols[key], self.tape.lead.get(key[0], 0))
+            self.gradients[key] = _Gradient(self.tape.symbols[key], self.tape.lead.get(key[0], 0), self.tape.letter)
             self.of[id(self.gradients[key].symbol)] = key
         return self.gradients[key]
 
@@ -271,7 +271,7 @@ class _Deriver:
         error = None
         if left.symbol.value is not None and _fits(right, left):
             error = _error(left, right)
-        line = Line(left, right, note, error)
+        line = Line(left, right, note, error, self.letters())
         precision = float(np.finfo(np.result_type(self.out.dtype, np.float16)).eps)
         if error is not None and not error <= _SLACK * precision:
             raise AutogradError(
@@ -281,18 +281,29 @@ class _Deriver:
         return line
 
     def name_counts(self) -> None:
-        """With means over one number of elements only, that number is N."""
-        if len(self.tape.counts) == 1:
-            (symbol,) = self.tape.counts.values()
-            symbol.latex = symbol.text = "N"
+        """With means over several numbers of elements, each N bears its own."""
+        if len(self.tape.counts) > 1:
+            for n, symbol in self.tape.counts.items():
+                symbol.latex, symbol.text = f"{symbol.latex}_{{{n}}}", f"{symbol.text}_{n}"
 
     def legend(self) -> list[tuple[str, str]]:
         """(LaTeX, text) of what the equations do not say: what N is, and which sums were left out as zero."""
         found = [(f"{s.latex} = {int(s.value)}", f"{s.text} = {int(s.value)}") for s in self.tape.counts.values()]
         for zero in self.left_out:
             at = tuple(sorted(zero.free, key=lambda i: i.axis))
-            found.append((f"{Printer(True, at)(zero)} = 0", f"{Printer(False, at)(zero)} = 0"))
-        return found
+            avoid = self.letters()
+            found.append((f"{Printer(True, at, avoid)(zero)} = 0", f"{Printer(False, at, avoid)(zero)} = 0"))
+        for node in self.tape.reading.nodes:
+            if id(node) in self.relevant and node.extra is not None and node.extra.hooks:
+                symbol = self.tape.symbols[key_of(node)]
+                found.append(
+                    (rf"\mathrm{{without\ the\ hook\ on}}\ {symbol.latex}", f"without the hook on {symbol.text}")
+                )
+        return list(dict.fromkeys(found))
+
+    def letters(self) -> frozenset[str]:
+        """Names of one letter, which no index may get."""
+        return frozenset(s.text for s in self.tape.symbols.values() if len(s.text) == 1)
 
 
 def _united(terms: list[Expr]) -> list[Expr]:
@@ -304,14 +315,13 @@ def _error(left: Ref, right: Expr) -> float | None:
     value = np.asarray(left.symbol.value, dtype=float)
     if not value.size or not np.isfinite(value).all():
         return None
-    terms = right.terms if isinstance(right, Add) else (right,)
     try:
-        found = [np.asarray(evaluate(t, left.indices, left.symbol.shape), dtype=float) for t in terms]
+        found = np.asarray(evaluate(right, left.indices, left.symbol.shape), dtype=float)
+        # What cancels leaves its rounding: it is the size of the parts that counts.
+        scale = max(float(np.abs(value).max()), magnitude(right))
     except UnknownValueError:
         return None
-    # Terms that cancel leave their rounding: it is theirs that counts.
-    scale = max(float(np.abs(part).max()) for part in (value, *found))
-    difference = float(np.abs(sum(found[1:], start=found[0]) - value).max())
+    difference = float(np.abs(found - value).max())
     return difference / scale if scale else difference
 
 

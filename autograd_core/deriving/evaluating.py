@@ -9,7 +9,7 @@ import numpy as np
 from autograd_core.deriving.structure import Array, Whole
 from autograd_core.deriving.terms import Add, Call, Expr, Index, Indices, Num, Prod, Ref, Sum
 
-__all__ = ["UnknownValueError", "agrees", "evaluate", "vanishing"]
+__all__ = ["UnknownValueError", "agrees", "evaluate", "magnitude", "vanishing"]
 
 Found = tuple[Any, tuple[Index, ...]]  # values, and the index of each of their axes
 
@@ -43,9 +43,15 @@ def agrees(expr: Expr, over: Indices, value: Any) -> bool:
         return True
     except (TypeError, ValueError):  # a function that minds what kind of numbers it gets
         return False
-    scale = np.nanmax(np.abs(value), initial=0.0)
+    scale = max(float(np.nanmax(np.abs(value), initial=0.0)), magnitude(expr))
     precision = float(np.finfo(np.result_type(value, np.float16)).eps)
     return bool(np.allclose(found, value, rtol=1e4 * precision, atol=1e4 * precision * scale, equal_nan=True))
+
+
+def magnitude(expr: Expr) -> float:
+    """The size of what is added up: the expression with every part's sign taken away; 0 where that is not finite."""
+    size = float(np.max(_value(expr, absolute=True)[0], initial=0.0))
+    return size if np.isfinite(size) else 0.0
 
 
 def vanishing(term: Expr) -> list[Expr]:
@@ -73,29 +79,39 @@ def _onto(values: Any, indices: tuple[Index, ...], wanted: tuple[Index, ...]) ->
     return values.reshape([i.length if i in indices else 1 for i in wanted])
 
 
-def _value(expr: Expr) -> Found:
+def _value(expr: Expr, absolute: bool = False) -> Found:
+    """The values; `absolute` takes the sign off every symbol and every term before they are added up."""
+    size = np.abs if absolute else _same
     if isinstance(expr, Num):
-        return np.float64(expr.value), ()
+        return size(np.float64(expr.value)), ()
     if isinstance(expr, Ref):
-        return _referred(expr)
+        values, indices = _referred(expr)
+        return size(values), indices
     if isinstance(expr, Call):
         parts, indices = _together([_value(a) for a in expr.args])
-        return expr.function(*parts, **dict(expr.keywords)), indices
+        return size(expr.function(*parts, **dict(expr.keywords))), indices
     if isinstance(expr, Add):
-        parts, indices = _together([_value(t) for t in expr.terms])
+        parts, indices = _together([_value(t, absolute) for t in expr.terms])
         return sum(parts[1:], start=parts[0]), indices
     if isinstance(expr, Prod):
-        return _contracted(expr, ())
+        return _contracted(expr, (), absolute)
     if isinstance(expr, Sum):
         if isinstance(expr.body, Prod):
-            return _contracted(expr.body, expr.over)
-        values, indices = _value(expr.body)
+            return _contracted(expr.body, expr.over, absolute)
+        values, indices = _value(expr.body, absolute)
         axes = tuple(indices.index(i) for i in expr.over)
         return np.sum(values, axis=axes), tuple(i for i in indices if i not in expr.over)
     assert isinstance(expr, Whole)
     arrays = {o.number: evaluate(o.body, o.indices, o.shape) for o in expr.operands}
     result = np.asarray(expr.function(*_filled(expr.args, arrays), **_filled(expr.keywords, arrays)))
+    if absolute:  # what it adds up inside is not known: the size of its operands says how much that may be
+        sizes = [float(np.max(np.abs(a), initial=0.0)) for a in arrays.values() if a.dtype.kind == "f"]
+        result = np.maximum(np.abs(result), max(sizes, default=0.0)) if result.dtype.kind == "f" else np.abs(result)
     return result.reshape([i.length for i in expr.indices if i]), tuple(i for i in expr.indices if i)
+
+
+def _same(x: Any) -> Any:
+    return x
 
 
 def _filled(x: Any, arrays: dict[int, Any]) -> Any:
@@ -124,9 +140,10 @@ def _together(found: list[Found]) -> tuple[list[Any], tuple[Index, ...]]:
     return [_onto(values, own, indices) for values, own in found], indices
 
 
-def _contracted(product: Prod, over: tuple[Index, ...]) -> Found:
+def _contracted(product: Prod, over: tuple[Index, ...], absolute: bool) -> Found:
     """The product summed over some indices, without forming it."""
-    factors = [(_value(b), e) for b, e in product.factors]
+    # A divisor that cancels makes the quotient large, not small: it keeps its value.
+    factors = [(_value(b, absolute and e > 0), e) for b, e in product.factors]
     indices = tuple(dict.fromkeys(i for (_, own), _ in factors for i in own))
     kept = tuple(i for i in indices if i not in over)
     number = {i: n for n, i in enumerate(indices)}
@@ -134,6 +151,7 @@ def _contracted(product: Prod, over: tuple[Index, ...]) -> Found:
     for (values, own), exponent in factors:
         e = int(exponent) if exponent.denominator == 1 else float(exponent)
         raised = np.asarray(values, float) ** e if e >= 0 else 1.0 / np.asarray(values, float) ** -e
-        operands += [raised, [number[i] for i in own]]
+        operands += [np.abs(raised) if absolute else raised, [number[i] for i in own]]
     summed = np.einsum(*operands, [number[i] for i in kept], optimize=len(factors) > 2)
-    return float(product.coefficient) * summed, kept
+    coefficient = float(product.coefficient)
+    return (abs(coefficient) if absolute else coefficient) * summed, kept

@@ -22,24 +22,26 @@ class Line:
         left: the symbol that is defined, with its indices.
         right: what it equals.
         note: the operations that it comes from, or "".
-        error: max|right - tape| / max|term|, or None where a value is not known any more.
+        error: max|right - tape| over the size of what is added up, or None where a value is not known any more.
+        avoid: letters that no index may get.
     """
 
     left: Ref
     right: Expr
     note: str
     error: float | None
+    avoid: frozenset[str] = frozenset()
 
     @property
     def latex(self) -> str:
         """The equation as LaTeX."""
-        printer = Printer(True, self.left.indices)
+        printer = Printer(True, self.left.indices, self.avoid)
         return f"{printer(self.left)} = {printer(self.right)}"
 
     @property
     def text(self) -> str:
         """The equation as plain text."""
-        printer = Printer(False, self.left.indices)
+        printer = Printer(False, self.left.indices, self.avoid)
         return f"{printer(self.left)} = {printer(self.right)}"
 
     def evaluate(self) -> np.ndarray[Any, Any]:

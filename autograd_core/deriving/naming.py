@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable
 
-__all__ = ["latex_name", "plain_name"]
+__all__ = ["Names", "latex_name", "plain_name"]
 
 _GREEK = frozenset(
     [
@@ -60,6 +62,44 @@ _ESCAPES = {
     " ": r"\ ",
 }
 _LONGEST = 40
+
+
+class Names:
+    """Hands out names, each once.
+
+    Args:
+        given: the user's names, which nothing else may get.
+    """
+
+    def __init__(self, given: Iterable[str]) -> None:
+        self._given = set(map(plain_name, given))
+        self._used: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """The user's name, with a number if something else bears it, or looks the same in LaTeX."""
+        plain = plain_name(name)
+        for i in itertools.count(1):
+            candidate = plain if i == 1 else f"{plain}_{i}"
+            if i > 1 and candidate in self._given:
+                continue
+            if not {candidate, latex_name(candidate)} & self._used:
+                self._used |= {candidate, latex_name(candidate)}
+                return candidate
+        raise AssertionError  # the count does not end
+
+    def fresh(self, prefix: str) -> str:
+        """An automatic name: x1, x2, ..."""
+        return next(n for i in itertools.count(1) if self._free(n := f"{prefix}{i}"))
+
+    def first(self, candidates: str) -> str:
+        """The first letter that is free, as the name of one thing only."""
+        return next((c for c in candidates if self._free(c)), candidates[0])
+
+    def _free(self, name: str) -> bool:
+        if name in self._given or name in self._used:
+            return False
+        self._used.add(name)
+        return True
 
 
 def latex_name(name: str) -> str:

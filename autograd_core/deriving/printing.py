@@ -46,17 +46,19 @@ class Printer:
     Args:
         tex: LaTeX rather than plain text.
         indices: the indices in scope, in order; they get their axes' letters.
+        avoid: letters that no index may get.
     """
 
-    def __init__(self, tex: bool, indices: Indices = ()) -> None:
+    def __init__(self, tex: bool, indices: Indices = (), avoid: frozenset[str] = frozenset()) -> None:
         self.tex = tex
+        self.avoid = avoid
         self.letters: dict[Index, str] = {}
         for index in indices:
             if index is not None and index not in self.letters:
                 self._name(index)
 
     def _name(self, index: Index) -> str:
-        used = set(self.letters.values())
+        used = {*self.letters.values(), *self.avoid}
         order = _LETTERS[index.axis :] + _LETTERS[: index.axis]
         letter = next((c for c in order if c not in used), f"i{len(used)}")
         self.letters[index] = letter
@@ -93,7 +95,7 @@ class Printer:
             sign = "-" if value < 0 else ""
             infinite = r"\infty" if self.tex else "inf"
             return r"\mathrm{nan}" if self.tex and value != value else "nan" if value != value else sign + infinite
-        text = f"{value:.6g}"
+        text = f"{value:.10g}"
         digits, e, exponent = text.partition("e")
         if not e or not self.tex:
             return text
@@ -104,9 +106,9 @@ class Printer:
         letters = [self.letters.get(i, "?") for i in indices if i is not None]
         if not self.tex:
             name = symbol.text + (f"[{','.join(letters)}]" if letters else "")
-            return f"dL/d{name}" if symbol.gradient else name
+            return f"d{symbol.gradient}/d{name}" if symbol.gradient else name
         name = _indexed(symbol.latex, "".join(letters))
-        return rf"\frac{{\partial L}}{{\partial {name}}}" if symbol.gradient else name
+        return rf"\frac{{\partial {symbol.gradient}}}{{\partial {name}}}" if symbol.gradient else name
 
     # -- products and sums -------------------------------------------------------------------------
 
@@ -179,7 +181,7 @@ class Printer:
         return rf"\left({text}\right)" if self.tex else f"({text})"
 
     def _sum(self, expr: Sum) -> str:
-        inner = Printer(self.tex)
+        inner = Printer(self.tex, (), self.avoid)
         inner.letters = dict(self.letters)
         letters = [inner._name(i) for i in expr.over]
         body = inner(expr.body)
@@ -245,7 +247,7 @@ class Printer:
         body = operand.body
         if isinstance(body, Ref) and tuple(i for i in body.indices if i) == tuple(i for i in operand.indices if i):
             return self._reference(body.symbol, ())
-        inner = Printer(self.tex)
+        inner = Printer(self.tex, (), self.avoid)
         inner.letters = dict(self.letters)
         for index in operand.indices:
             if index is not None:
@@ -266,7 +268,7 @@ class Printer:
         at = [i for i in expr.indices if i is not None]
         if len(kept) != len(at):
             return None
-        inner = Printer(self.tex)
+        inner = Printer(self.tex, (), self.avoid)
         inner.letters = dict(self.letters)
         inner.letters.update({own: self.letters.get(i, "?") for own, i in zip(kept, at, strict=True)})
         letters = [inner._name(i) for n, i in enumerate(operand.indices) if n in gone and i is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.deriving.evaluating import agrees
-from autograd_core.deriving.naming import latex_name, plain_name
+from autograd_core.deriving.evaluating import UnknownValueError, agrees
+from autograd_core.deriving.naming import Names, latex_name, plain_name
 from autograd_core.deriving.terms import Expr, Indices, Num, Ref, Symbol, full_index, mul, power
 from autograd_core.deriving.tracing import Traced, aligned, element, labelled, named
 from autograd_core.drawing.reading import Reading, is_leaf, read
@@ -51,7 +51,6 @@ class Tape:
         self._values: dict[int, Any] = {}
         self._known_values(out)
         self.lead = self._leads()
-        self._unnamed = (f"a{i}" for i in itertools.count(1))
         self._leaves()
         for node, operands in zip(self.reading.nodes, self.reading.operands, strict=True):
             self._record(node, operands)
@@ -78,31 +77,37 @@ class Tape:
         return lead
 
     def _leaves(self) -> None:
-        taken = {self.reading.name(node) for node in self.reading.nodes}
         found = {id(leaf): leaf for leaf, _ in self.reading.leaves()}
-        taken |= {leaf.name for leaf in found.values()}
-        self._taken = taken
-        free = {letter: (n for i in itertools.count(1) if (n := f"{letter}{i}") not in taken) for letter in "xc"}
+        inner = [self.reading.name(node) for node in self.reading.nodes]
+        self.names = Names(str(name) for name in (*inner, *(leaf.name for leaf in found.values())) if name)
+        self.letter = self._loss()
         given = Counter(leaf.name for leaf in found.values())
         scopes = {id(leaf): node.scope for leaf, node in self.reading.leaves()}
         for leaf in found.values():
-            name = str(leaf.name) if leaf.name is not None else next(free["x" if isinstance(leaf, Tensor) else "c"])
+            name = str(leaf.name) if leaf.name else self.names.fresh("x" if isinstance(leaf, Tensor) else "c")
             value = leaf.data if isinstance(leaf, Tensor) else self._values.get(id(leaf))
-            if given[leaf.name] > 1 and leaf.name is not None and scopes[id(leaf)]:
-                name = f"{scopes[id(leaf)]}.{name}"  # "weight" in several modules
+            if given[leaf.name] > 1 and leaf.name and scopes[id(leaf)]:  # "weight" in several modules
+                scope = scopes[id(leaf)]
+                name = f"{name}_{scope}" if scope.isdigit() else f"{scope}.{name}"
+            name = self.names.unique(name) if leaf.name else name
             self.symbols[key_of(leaf)] = _symbol(name, leaf.shape, value)
             self.named.add(key_of(leaf))
+
+    def _loss(self) -> str:
+        """The L of dL/dx: the output's own name where that is one letter."""
+        name = self.reading.name(self.out) if isinstance(self.out, Node) and not self.out.shape else None
+        return name if name and re.fullmatch("[A-Z]", name) else self.names.first("LJECQ")
 
     def _record(self, node: Node, operands: tuple[Any, ...]) -> None:
         """The Node's value, symbol and formula."""
         traced = self._run(node, operands)
-        name = self.reading.name(node)
+        given = self.reading.name(node)
+        name = self.names.unique(str(given)) if given and node.plan.op.name != "pick" else None
         if name is None and node is self.out and not node.plan.op.multiple:
-            letter = "y" if node.shape else "L"
-            name = None if letter in self._taken else letter
+            name = self.names.first("yuvw") if node.shape else self.letter
         if node.plan.op.multiple:
             parts = traced if isinstance(traced, tuple | list) else (traced,)
-            base = name or next(self._unnamed)
+            base = name or self.names.fresh("a")
             for i, part in enumerate(parts):
                 self._define(key_of(node, i), _symbol(f"{base}_{i}", part.shape, part.value), part)
             return
@@ -111,7 +116,7 @@ class Tape:
             symbol = _symbol(str(name), node.shape, value)
             self.named.add(key_of(node))
         else:
-            text = next(self._unnamed)
+            text = self.names.fresh("a")
             symbol = Symbol(f"a^{{({text[1:]})}}", text, node.shape, value)
         if node.plan.op.name == "pick":  # only takes one of several outputs: no step of its own
             self.symbols[key_of(node)] = self.symbols[key_of(operands[0], (node.statics or {})["index"])]
@@ -141,12 +146,14 @@ class Tape:
         plain = {k: [x.value for x in v] if k == op.variadic else _plain(v) for k, v in arguments.items()}
 
         def opaque() -> Any:
-            result = op.function(**plain)
-            return (
-                Traced(result, (labelled(op.name, op.function), (), arguments))
-                if not op.multiple
-                else _several(op, arguments)
-            )
+            if op.multiple:
+                return _several(op, arguments)
+            try:
+                result, function = op.function(**plain), op.function
+            except Exception:  # a checkpoint's function is not the operator's, and has run already
+                filler = np.full(node.shape, np.nan).astype(node.dtype)
+                result, function = self._values.get(id(node), filler), _unknown
+            return Traced(result, (labelled(op.name, function), (), arguments))
 
         try:
             traced = op.function(**arguments)
@@ -199,22 +206,21 @@ class Tape:
             self._operand(node if place < 0 else operands[place]) if _is_array(array) else array
             for place, array in zip(plan.keep, node.kept, strict=True)
         )
-        slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
-        for i, rule, mode, sources in slots:
+        for i in _moving(node):
             operand = operands[i]
             shape = shape_of(operand)
-            given = fetch(node, kept, mode, sources)
-
-            def step(g: Any, *given: Any, rule: Any = rule, shape: tuple[int, ...] = shape) -> Any:
-                h = rule(g, *given)
-                return sum_to(h, node.shape, shape) if plan.elementwise and shape != node.shape else h
-
-            h = step(g, *given)
             indices = full_index(shape)
-            expr = element(h, aligned(np.shape(h), shape, indices))
+            step = _step(node, i)
+            try:
+                if plan.op.kind == "composite":
+                    raise TypeError(f"{plan.op.name} is no formula")
+                h = step(g, *kept)
+                expr: Expr | None = element(h, aligned(np.shape(h), shape, indices))
+            except Exception:  # a rule that is no formula, such as a checkpoint's, which runs its function again
+                h, expr = step(_plain(g), *map(_plain, kept)), None
             value = np.broadcast_to(_plain(h), shape)
-            if expr.size > _LONGEST_RULE or not agrees(expr, indices, value):
-                opaque = Traced(_plain(h), (labelled(f"vjp_{plan.op.name}", step), (g, *given), {}))
+            if expr is None or expr.size > _LONGEST_RULE or not agrees(expr, indices, value):
+                opaque = Traced(_plain(h), (labelled(f"vjp_{plan.op.name}", step), (g, *kept), {}))
                 expr = element(opaque, aligned(opaque.shape, shape, indices))
             yield key_of(operand), operand, indices, self._counted(node, expr), value
 
@@ -226,12 +232,45 @@ class Tape:
         n = int(np.prod(shape_of(node.parents[0]))) // max(int(np.prod(node.shape)), 1)
         if n <= 1 or (not expr.free and isinstance(expr, Num)):
             return expr
-        symbol = self.counts.setdefault(n, Symbol(f"N_{{{n}}}", f"N_{n}", (), np.float64(n)))
+        if n not in self.counts:
+            letter = self.names.first("NMKT") if not self.counts else next(iter(self.counts.values())).text
+            self.counts[n] = Symbol(letter, letter, (), np.float64(n))
+            self.counts[n].count = n
+        symbol = self.counts[n]
         return mul(Num(Fraction(n)), expr, power(Ref(symbol), Fraction(-1)))
+
+
+def _moving(node: Node) -> list[int]:
+    """The operands that get a gradient, by number."""
+    plan = node.plan
+    if plan.joint is None:
+        return [i for i, *_ in plan.slots]
+    return [i for i in range(len(node.parents)) if plan.mask >> i & 1]
+
+
+def _step(node: Node, i: int) -> Any:
+    """What the rule for operand i makes of the gradient and the kept arrays."""
+    plan = node.plan
+    shape = shape_of(node.parents[i])
+
+    def step(g: Any, *kept: Any) -> Any:
+        slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
+        answers = [(rule, mode, sources) for j, rule, mode, sources in slots if j == i]
+        if not answers:  # a joint rule that has nothing for this operand
+            return np.zeros(shape)
+        ((rule, mode, sources),) = answers
+        h = rule(g, *fetch(node, kept, mode, sources))
+        return sum_to(h, node.shape, shape) if plan.elementwise and shape != node.shape else h
+
+    return step
 
 
 def _symbol(name: str, shape: tuple[int, ...], value: Any) -> Symbol:
     return Symbol(latex_name(name), plain_name(name), shape, value)
+
+
+def _unknown(**arguments: Any) -> Any:
+    raise UnknownValueError("a function that cannot be run again")
 
 
 def _is_array(x: Any) -> bool:
@@ -239,6 +278,8 @@ def _is_array(x: Any) -> bool:
 
 
 def _plain(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {k: _plain(v) for k, v in x.items()}
     return x.value if isinstance(x, Traced) else x
 
 

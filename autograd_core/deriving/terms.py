@@ -6,6 +6,7 @@ an axis does not mention that axis' index. So a gradient can be rearranged witho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -68,17 +69,19 @@ class Symbol:
         latex: the name in LaTeX; `text` in plain text.
         shape: of the array; () for a number such as the length of an axis.
         value: the array, or None if the tape does not know it any more.
-        gradient: whether it stands for dL/d(name).
+        gradient: "L" if it stands for dL/d(name); "" if it is a value.
+        count: the length of an axis, if it stands for one; else 0.
     """
 
-    __slots__ = ("gradient", "latex", "shape", "text", "value")
+    __slots__ = ("count", "gradient", "latex", "shape", "text", "value")
 
-    def __init__(self, latex: str, text: str, shape: tuple[int, ...], value: Any = None, gradient: bool = False):
+    def __init__(self, latex: str, text: str, shape: tuple[int, ...], value: Any = None, gradient: str = ""):
         self.latex = latex
         self.text = text
         self.shape = shape
         self.value = value
         self.gradient = gradient
+        self.count = 0
 
 
 class Expr:
@@ -244,7 +247,8 @@ def number(value: float) -> Num:
     if value != value or value in (float("inf"), float("-inf")):
         return Num(value)
     simple = Fraction(value).limit_denominator(4096)
-    return Num(simple if float(simple) == value else value)
+    plain = float(simple) == value and (simple.denominator == 1 or abs(simple.numerator) <= 4096)
+    return Num(simple if plain else value)
 
 
 ZERO, ONE = Num(Fraction(0)), Num(Fraction(1))
@@ -262,16 +266,21 @@ def mul(*parts: Expr) -> Expr:
     while waiting:
         part, exponent = waiting.pop()
         if isinstance(part, Num) and (exponent == 1 or part.value == 1):
-            coefficient = _times(coefficient, part.value)
+            product = _times(coefficient, part.value)
+            if coefficient and part.value and (product == 0 or abs(product) == math.inf):
+                found[("apart", len(found))] = (part, Fraction(1))  # the product has no floating-point number
+            else:
+                coefficient = product
         elif isinstance(part, Num) and exponent.denominator == 1 and part.value != 0:
             coefficient = _times(coefficient, part.value ** int(exponent))
-        elif isinstance(part, Prod) and (exponent.denominator == 1 or part.coefficient == 1):
-            if part.coefficient != 1:
-                coefficient = _times(coefficient, part.coefficient ** int(exponent))
+        elif isinstance(part, Prod) and _splits(part, exponent):
             waiting += reversed([(b, e * exponent) for b, e in part.factors])
+            if part.coefficient != 1:
+                waiting.append((Num(part.coefficient ** int(exponent)), Fraction(1)))
         else:
             base, before = found.get(part.key, (part, Fraction(0)))
             found[part.key] = (base, before + exponent)
+    coefficient, found = _cancelled(coefficient, found)
     factors = tuple((b, e) for b, e in found.values() if e != 0)
     if coefficient == 0:
         return ZERO
@@ -282,17 +291,42 @@ def mul(*parts: Expr) -> Expr:
     return Prod(coefficient, factors)
 
 
+def _cancelled(
+    coefficient: Fraction | float, found: dict[Key, tuple[Expr, Fraction]]
+) -> tuple[Fraction | float, dict[Key, tuple[Expr, Fraction]]]:
+    """8 / N is 1 where N is 8."""
+    for key, (base, exponent) in found.items():
+        n = base.symbol.count if isinstance(base, Ref) else 0
+        while n > 1 and exponent < 0 and isinstance(coefficient, Fraction) and coefficient % n == 0 and coefficient:
+            coefficient, exponent = coefficient / n, exponent + 1
+            found[key] = (base, exponent)
+    return coefficient, found
+
+
 def power(base: Expr, exponent: Fraction) -> Expr:
     """The base to a rational exponent. Roots of squares stay as they are: they are absolute values."""
     if exponent == 1:
         return base
-    if isinstance(base, Prod) and exponent.denominator == 1:
+    if isinstance(base, Prod) and exponent.denominator == 1 and _splits(base, exponent):
         return mul(*(Prod(Fraction(1), ((b, e * exponent),)) for b, e in base.factors), _power_of(base, exponent))
     if isinstance(base, Num):
         return _power_of(Prod(base.value, ()), exponent)
     if exponent == 0:
         return ONE
     return Prod(Fraction(1), ((base, exponent),))
+
+
+def _splits(base: Prod, exponent: Fraction) -> bool:
+    """Whether the power of a product is the product of powers: not for roots, nor where that is no finite number."""
+    if base.coefficient == 1:
+        return True
+    if exponent.denominator != 1:
+        return False
+    try:
+        c = float(base.coefficient) ** int(exponent)
+    except (OverflowError, ZeroDivisionError):
+        return False
+    return math.isfinite(c) and c != 0.0
 
 
 def _power_of(base: Prod, exponent: Fraction) -> Num:

@@ -113,7 +113,8 @@ def _take(array: Any, index: Any) -> Any:
 def _traced(function: Any, *args: Any, **keywords: Any) -> Any:
     result = function(*_plain(args), **_plain(keywords))
     if isinstance(result, tuple | list):
-        return type(result)(Traced(r, (_part(i), (function, list(args), keywords), {})) for i, r in enumerate(result))
+        sequence = list if isinstance(result, list) else tuple  # a named tuple (np.linalg's) would take them one by one
+        return sequence(Traced(r, (_part(i), (function, list(args), keywords), {})) for i, r in enumerate(result))
     return Traced(result, (function, args, keywords))
 
 
