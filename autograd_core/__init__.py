@@ -12,7 +12,7 @@ from .operator import Array, Bad, Operator, Sample, op, registry
 from .tensor import Tensor, tensor
 
 memory.apply_policy()
-from . import dispatch, methods, ops  # noqa: E402, F401 - they fill the registry and attach to Tensor
+from . import dispatch, methods, ops, special  # noqa: E402, F401 - they fill the registry and attach to Tensor
 from .compare import assert_gradients, compare, grade  # noqa: E402 - light; lazy, the subpackage would hide `compare`
 from .functions import one_hot, stop_gradient, tag  # noqa: E402
 from .ops.exponential import erf, sigmoid, softplus  # noqa: E402
@@ -89,6 +89,7 @@ __all__ = [
     "relu",
     "sigmoid",
     "softplus",
+    "special",
     "stop_gradient",
     "tag",
     "tensor",

@@ -14,34 +14,44 @@ import numpy as np
 from .errors import ArgumentError, NoRuleError, where
 from .hot import unary
 from .methods import power, rounded
-from .operator import registry
+from .operator import Operator, registry
 from .tensor import Tensor
+from .ufunc_methods import called_with, method_of
 from .unbroadcast import Product
 
 __all__: list[str] = []
 
-_REDUCE = {
-    np.add: "sum",
-    np.multiply: "prod",
-    np.maximum: "max",
-    np.minimum: "min",
-    np.logical_and: "all",
-    np.logical_or: "any",
-    np.logaddexp: "logsumexp",
-}
 _INSTEAD = {
     "array": "np.stack or np.concatenate",
     "full": "np.broadcast_to(t, shape)",
     "full_like": "np.broadcast_to(t, shape)",
     "vectorize": "an expression of NumPy functions",
-    "copyto": "t[...] = value",
+    "copyto": "t[...] = value, or np.broadcast_to(t, shape) for np.full_like",
+    "put": "t[np.unravel_index(indices, t.shape)] = values",
+    "place": "t[mask] = values",
+    "putmask": "t[mask] = values",
+    "put_along_axis": "t[index] = values, with a tuple of index arrays",
+    "fill_diagonal": "t[i, i] = value, with i = np.arange(n)",
+    "trim_zeros": "t[first:last]",
+    "piecewise": "np.where or np.select",
+    "apply_along_axis": "functions that take an axis, or np.stack([f(row) for row in t])",
+    "apply_over_axes": "one call for each axis, with keepdims=True",
+    "sort_complex": "np.sort",
+    "intersect1d": "np.unique and np.isin, t[np.isin(t, u)]",
+    "setxor1d": "np.unique and np.isin, t[~np.isin(t, u)]",
+    "unique_all": "np.unique(t, return_index=True, return_inverse=True, return_counts=True)",
+    "unique_counts": "np.unique(t, return_counts=True)",
+    "unique_inverse": "np.unique(t, return_inverse=True)",
+    "polydiv": "np.polymul and np.polysub",
+    "polyfit": "np.linalg.lstsq(np.vander(x, deg + 1), y)[0]",
+    "roots": "the roots of p.detach().numpy(), which Newton's p / p' steps on Tensors refine",
     "save": "t.detach().numpy()",
 }
 
 
 def _fast(op: Any) -> Any:
-    """The quickest way to call an elementwise operator from a ufunc."""
-    return unary(op) if len(op.parameters) == 1 else op
+    """The quickest way to call an elementwise operator, or a composition, from a ufunc."""
+    return unary(op) if isinstance(op, Operator) and len(op.parameters) == 1 and not op.statics else op
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -51,9 +61,9 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
             return NotImplemented
         return call(*inputs)
     if call is None and registry.special.get(ufunc.__name__) is not None:
-        from .ops.exponential import special
+        from .ops._special import special_ufunc
 
-        if ufunc is special(ufunc.__name__):
+        if ufunc is special_ufunc(ufunc.__name__):
             _CALLS[ufunc] = _fast(registry.special[ufunc.__name__])
             return _array_ufunc(self, ufunc, method, *inputs, **kwargs)
     if kwargs.get("out") is not None:
@@ -62,20 +72,12 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
             f"an in-place operator on an array); write a = a {ufunc.__name__} t, or a Tensor on the left. "
             f"{where(ufunc.__name__)}"
         )
-    if method == "reduce" and ufunc in _REDUCE:
-        kwargs.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
-        return registry.operators[_REDUCE[ufunc]](
-            inputs[0], **{k: v for k, v in kwargs.items() if v is not np._NoValue}
-        )
-    if call is not None and method == "__call__":
-        if kwargs.keys() == {"dtype"}:
-            return call(*inputs).astype(kwargs["dtype"])
-        if kwargs.get("where", True) is True and kwargs.keys() <= {"where", "casting", "order", "subok"}:
-            return call(*inputs)
-        raise NoRuleError(
-            f"{ufunc.__name__}: keyword arguments of ufuncs must be left out with Tensors, got {sorted(kwargs)}; use "
-            f"np.where or .astype around it. {where(ufunc.__name__)}"
-        )
+    if method != "__call__":
+        out = method_of(ufunc, method, call, inputs, kwargs)
+        if out is not None:
+            return out
+    elif call is not None:
+        return called_with(ufunc, call, inputs, kwargs)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise no_rule(name)
 
@@ -214,17 +216,8 @@ def _copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     return registry.operators["identity"](a)
 
 
-@registry.function(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) != 1):
-        raise no_rule(f"linalg.norm(ord={ord!r})")
-    total = np.sum(x * x, axis=axis, keepdims=keepdims)
-    zero = total == 0  # the root's derivative at 0 is infinite; the norm's subgradient there is 0
-    return np.where(zero, 0, np.sqrt(np.where(zero, 1, total)))
-
-
 _CALLS: dict[Any, Any] = {u: _fast(op) for u, op in registry.ufuncs.items() if op.kind == "elementwise"}
-_CALLS |= {np.power: power, np.float_power: power, np.matmul: registry.operators["matmul"]}
+_CALLS |= {np.power: power, np.matmul: registry.operators["matmul"], **registry.ufunc_compositions}
 
 Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]

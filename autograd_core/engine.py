@@ -17,6 +17,7 @@ __all__ = ["apply", "record", "result"]
 _new = object.__new__
 NUMBERS = (float, int)
 _FLOATING = "fc"
+WIDER = frozenset({"b", "correction", "initial", "mean", "where"})  # what only `Operator.wider` has
 
 
 def result(data: Any, node: Node | None = None) -> Tensor:
@@ -88,6 +89,10 @@ def failure(op: Operator, error: Exception, operands: tuple[Any, ...]) -> Except
             f"{op.name}: an integer must not be raised to a negative power, {place}; convert it with .astype(float), "
             f"or write 2.0 for 2. {where(op.name)}"
         )
+    if isinstance(error, np.linalg.LinAlgError):
+        from .ops._matrices import linalg_failure
+
+        return linalg_failure(op.name, error, place)
     if isinstance(error, ValueError | IndexError):
         kind: type[Exception] = ShapeError
         fix = "make the shapes agree (np.expand_dims, reshape) or correct the axis"
@@ -175,6 +180,8 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     Without any Tensor among the operands it is the function itself: arrays in, array out.
     """
+    if op.wider is not None and not WIDER.isdisjoint(kwargs):
+        return op.wider(*args, **kwargs)
     bound = bind(op, args, kwargs)
     if op.variadic:
         operands = tuple(bound.pop(op.variadic))

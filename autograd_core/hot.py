@@ -175,15 +175,15 @@ def single(op: Operator) -> Any:
             statics = {**defaults, **kwargs}
             if args:
                 statics.update(zip(names, args))
-            for name, value in statics.items():
-                if type(value) not in _PLAIN:
-                    statics[name] = unwrap_static(value, op)
             if (
                 len(args) > len(names)
                 or len(statics) != len(op.statics)
                 or (args and kwargs and len(args) + len(kwargs) != len({*names[: len(args)], *kwargs}))
             ):
-                return apply(op, (self, *args), kwargs)  # arguments at NumPy's defaults, or an error
+                return apply(op, (self, *args), kwargs)  # arguments at NumPy's defaults, wider ones, or an error
+            for name, value in statics.items():
+                if type(value) not in _PLAIN:
+                    statics[name] = unwrap_static(value, op)
         elif required:
             return apply(op, (self,), {})
         a = self._data

@@ -15,7 +15,7 @@ from .engine import NUMBERS
 from .errors import DTypeError, where
 from .hot import binary, is_operand, single, unary
 from .operator import registry
-from .ops import contractions, indexing, piecewise, shape
+from .ops import contractions, cumulative, diagonals, indexing, joining, piecewise, rearranging, shape, sorting, values
 from .ops import reductions as r
 from .tensor import Tensor
 from .views import assign, check_writable, in_place
@@ -113,7 +113,8 @@ def attach() -> None:
     cls.__getitem__ = single(_ops["getitem"])
     cls.__setitem__ = _setitem
     for op in _ops.values():
-        if op.kind == "elementwise" and len(op.parameters) == 1 and not op.statics and not hasattr(cls, op.name):
+        plain = op.kind == "elementwise" and len(op.parameters) == 1 and not op.statics
+        if plain and not op.function.__module__.endswith("._special") and not hasattr(cls, op.name):
             setattr(cls, op.name, unary(op))
     for op in (
         r.sum,
@@ -125,6 +126,7 @@ def attach() -> None:
         r.prod,
         r.logsumexp,
         r.cumsum,
+        cumulative.cumprod,
         r.argmax,
         r.argmin,
         r.any,
@@ -143,7 +145,30 @@ def attach() -> None:
     cls.dot = lambda self, other: contractions.dot(self, other)
     cls.clip = lambda self, *args, **kwargs: piecewise.limited(self, *args, **kwargs)
     cls.round = rounded
+    cls.conj = cls.conjugate
     cls.copy = lambda self, order="C": shape.identity(self)
+    cls.mT = property(rearranging.matrix_transpose)
+    cls.repeat = rearranging.repeat
+    cls.diagonal = _method(diagonals.diagonal)
+    cls.trace = diagonals.trace
+    cls.compress = lambda self, condition, axis=None: joining.compress(condition, self, axis)
+    cls.choose = joining.choose
+    cls.sort = _in_order("sort", sorting.sorted_)
+    cls.partition = _in_order("partition", sorting.partitioned)
+    cls.fill = lambda self, value: _setitem(self, ..., value)
+    for function in (np.argsort, np.argpartition, np.searchsorted, np.nonzero):
+        setattr(cls, function.__name__, values.on_values(function))
+
+
+def _in_order(name: str, function: Any) -> Any:
+    """A method that, as in NumPy, sorts the tensor itself; recorded as a write."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> None:
+        check_writable(self, f"t.{name}()", f"t = np.{name}(t)")
+        assign(self, function(shape.identity(self), *args, **kwargs), f"t.{name}()")
+
+    method.__name__, method.__doc__ = name, function.__doc__
+    return method
 
 
 def _reshape(self: Tensor, *args: Any, order: str = "C", copy: bool | None = None) -> Any:

@@ -55,6 +55,7 @@ class Registry:
     def __init__(self) -> None:
         self.operators: dict[str, Operator] = {}
         self.ufuncs: dict[Any, Any] = {}
+        self.ufunc_compositions: dict[Any, Any] = {}  # ufuncs that mean a composition of operators
         self.special: dict[str, Any] = {}  # SciPy's ufuncs by name, so that SciPy is not imported
         self.functions: dict[Any, Any] = {}
 
@@ -146,19 +147,29 @@ def monomial(rule: Any, mode: int, sources: Any) -> tuple[tuple[int, ...], tuple
     if mode == GENERAL:
         return None
     places = () if mode == ONLY_G else (sources,) if mode == ONE_KEPT else tuple(sources)
-    symbols = {object(): place for place in places}
-    g = object()
+    symbols = [Unknown() for _ in places]
+    g = Unknown()
     try:
         product = rule(Product((g,)), *symbols)
     except Exception:  # a symbol can do nothing but be multiplied with
         return None
     if not isinstance(product, Product) or product.factors[0] is not g:
         return None
-    used = (*product.factors[1:], *product.divisors)
-    if any(type(s) is not object or s not in symbols for s in used):
+    place = {id(symbol): where for symbol, where in zip(symbols, places, strict=True)}
+    if any(id(s) not in place for s in (*product.factors[1:], *product.divisors)):
         return None
-    factors, divisors = (tuple(symbols[s] for s in part) for part in (product.factors[1:], product.divisors))
+    factors, divisors = (tuple(place[id(s)] for s in part) for part in (product.factors[1:], product.divisors))
     return factors, divisors, product.scale
+
+
+class Unknown:
+    """A symbol: an operand in a product. It can be multiplied with and nothing else: even `a == 0` has no answer."""
+
+    def _refuse(self, *args: Any) -> Any:
+        raise TypeError("a symbol has no value")
+
+    __eq__ = __ne__ = __bool__ = _refuse
+    __hash__ = object.__hash__
 
 
 def rule_parameters(rule: Any) -> tuple[str, ...]:
@@ -198,10 +209,12 @@ class Operator:
         self.analytic: bool = options["analytic"]
         self.multiple: bool = options["multiple"]
         self.differentiable: bool = options["differentiable"]
+        self.symmetric: bool = options.get("symmetric", False)
         self.numpy: tuple[Any, ...] = options["numpy"]
         self.special: str | None = options["special"]
         self.rules: dict[str, Any] = {}
         self.joint: Any = None
+        self.wider: Any = None  # a composition that answers for further arguments of NumPy's, `where` and `initial`
         self._fast: Any = None
         self._plans: dict[tuple[int, int, int], Plan] = {}
         self.binary_plans: tuple[Any, ...] = ()  # filled at first use: by mask, then with a number right or left
@@ -297,6 +310,7 @@ def op(
     variadic: str | None = None,
     multiple: bool = False,
     differentiable: bool = True,
+    symmetric: bool = False,
 ) -> Callable[[Any], Operator]:
     """Declares an operator. The decorated function computes it on arrays, with NumPy's own names of arguments.
 
@@ -318,6 +332,7 @@ def op(
         multiple: the function returns a tuple of outputs; `g` is then a dict of their cotangents by index, without
             those that nothing uses.
         differentiable: False for integer or boolean results, which are cut from the graph.
+        symmetric: the operand is taken as a symmetric matrix, and so is its gradient: right for symmetric changes.
 
     Raises:
         ArgumentError: the kind is unknown.
@@ -340,6 +355,7 @@ def op(
         variadic=variadic,
         multiple=multiple,
         differentiable=differentiable,
+        symmetric=symmetric,
     )
 
     def declare(function: Any) -> Operator:

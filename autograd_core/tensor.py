@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import DTypeError, GraphError, LeafError, ShapeError, where
+from .errors import DTypeError, GraphError, LeafError, ShapeError, scipy_refusal, where
 from .node import Node, Storage
 
 __all__ = ["Tensor", "tensor"]
@@ -196,7 +196,7 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
-            raise self._leaves_graph("np.asarray")
+            raise scipy_refusal(self.shape) or self._leaves_graph("np.asarray")
         return np.array(self._data, dtype=dtype, copy=copy) if copy else np.asarray(self.data, dtype=dtype)
 
     def __float__(self) -> float:

@@ -218,7 +218,8 @@ def _contraction(
             count *= full[axis]
     left, right = _LABELS[rank - len(a) : rank], _LABELS[rank - len(b) : rank]
     kept = [i for i in range(rank) if i not in axes and _LABELS[i] in left + right]
-    sizes = {i: max(s[i - rank + len(s)] for s in (a, b) if i >= rank - len(s)) for i in kept}
+    lengths = {i: [s[i - rank + len(s)] for s in (a, b) if i >= rank - len(s)] for i in kept}
+    sizes = {i: 0 if 0 in n else max(n) for i, n in lengths.items()}
     lead = rank - len(target)
     shape = tuple(sizes.get(lead + i, 1) for i in range(len(target)))
     same = shape == tuple(sizes[i] for i in kept)

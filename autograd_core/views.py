@@ -69,6 +69,8 @@ def in_place(name: str, op: Any) -> Any:
             from .ops.shape import identity
 
             source = identity(self)  # the rule may keep the old value, whose memory is about to be written to
+            if other is not self and isinstance(other, Tensor) and other.storage() is self.storage():
+                other = identity(other)  # a view of the same memory
         value = op(source, source if other is self else other)
         if value.shape != self.shape:
             raise ShapeError(
@@ -82,12 +84,12 @@ def in_place(name: str, op: Any) -> Any:
     return method
 
 
-def check_writable(t: Tensor, name: str) -> None:
+def check_writable(t: Tensor, name: str, instead: str | None = None) -> None:
     """Refuses in-place writes to a leaf that requires a gradient while recording."""
     if current().record:
         owner = t._view[0] if t._view else t
         if t._leaf or owner._leaf:
-            instead = f"t = t {name[:-1]} x" if name.endswith("=") else "t = np.where(mask, v, t)"
+            instead = instead or (f"t = t {name[:-1]} x" if name.endswith("=") else "t = np.where(mask, v, t)")
             raise LeafError(
                 f"{name}: a leaf that requires a gradient must not be changed in place while recording, got one of "
                 f"shape {t.shape}; wrap the update in no_grad(), or write {instead}. {where(name)}"

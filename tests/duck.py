@@ -70,6 +70,8 @@ def wrap(x):
     """0-d results stay ducks too."""
     if isinstance(x, np.ndarray | np.generic):
         return DuckArray(x)
+    if hasattr(x, "_fields"):  # the named results of np.linalg
+        return type(x)(*map(wrap, x))
     if isinstance(x, tuple | list):
         return type(x)(map(wrap, x))
     return x

@@ -47,8 +47,9 @@ def mutated(op, operand, change):
 
 
 def off(h, g):
-    """0.1 % more, or where the gradient is zero 0.1 % of the cotangent."""
-    return h * 1.001 if np.any(np.asarray(getattr(h, "data", h)) != 0) else h + g * 0.001
+    """0.1 % more, or where the gradient is zero 0.1 % of the cotangent (zero itself where rules are transposed)."""
+    somewhere = np.any(np.asarray(getattr(h, "data", h)) != 0)
+    return h * 1.001 if somewhere or h.shape != g.shape else h + g * 0.001
 
 
 def case_for(name, operand):

@@ -87,3 +87,20 @@ def test_in_place_on_a_constant_by_a_variable():
     b *= w
     b.sum().backward()
     np.testing.assert_array_equal(w.grad.data, [2, 2, 2])
+
+
+def test_an_axis_of_length_zero_beside_one_of_length_one():
+    product = Product((np.ones((1, 4)), np.ones((0, 4))))
+    assert unbroadcast(product, (0, 4), (0, 1)).shape == (0, 1)
+
+
+def test_a_rule_that_compares_an_operand_is_not_read_as_a_product():
+    @ac.op("elementwise", latex="{a}{b}", derivative={"a": "0", "b": "1"})
+    def chosen(a, b):
+        """b where a is zero, else 1."""
+        return np.where(a == 0, b, 1.0)
+
+    chosen.vjp(a=lambda g, a: g * 0.0, b=lambda g, a: g * (a == 0))
+    b = ac.tensor(np.ones(3), requires_grad=True)
+    chosen(np.array([[0.0], [1.0]]), b).sum().backward()
+    np.testing.assert_array_equal(b.grad.numpy(), [1, 1, 1])

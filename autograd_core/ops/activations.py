@@ -13,7 +13,7 @@ from ..errors import ShapeError
 from ..operator import Array, Bad, Sample, op
 from ._parts import negative_part, positive_part
 from ._samples import BAD_BROADCAST, binary, unary
-from .exponential import special
+from ._special import special
 
 _SIDES = [*unary(0.2, 2), *unary(-2, -0.2)]
 

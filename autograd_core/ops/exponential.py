@@ -9,6 +9,7 @@ import numpy as np
 from ..operator import op
 from ._parts import positive_part
 from ._samples import BAD_BROADCAST, binary, unary
+from ._special import special
 
 
 @op("elementwise", numpy=np.exp, latex="e^{{a}}", derivative={"a": "{out}"}, samples=unary(), analytic=True)
@@ -276,18 +277,6 @@ def arctanh(a: Any) -> Any:
 
 
 arctanh.vjp(a=lambda g, a: g / (1 - a * a))
-
-
-_SPECIAL: dict[str, Any] = {}
-
-
-def special(name: str) -> Any:
-    """A ufunc of `scipy.special`, imported at first use: the import costs more than that of everything else here."""
-    if name not in _SPECIAL:
-        import scipy.special
-
-        _SPECIAL[name] = getattr(scipy.special, name)
-    return _SPECIAL[name]
 
 
 @op(

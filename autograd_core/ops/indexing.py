@@ -229,13 +229,24 @@ take_along_axis.vjp(arr=lambda g, arr_shape, indices, axis: scatter(g, index=_al
 
 @registry.function(np.take)
 def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
-    """Elements along an axis by index (of the flattened array without one)."""
-    if mode != "raise":
-        raise ArgumentError(
-            f"take: mode must be 'raise', got {mode!r}; bring the indices into range first. {place('take')}"
-        )
-    if axis is None:
-        return getitem(np.reshape(a, -1), index=indices)
+    """Elements along an axis by index (of the flattened array without one).
+
+    Raises:
+        ArgumentError: a mode other than "raise", "wrap" and "clip".
+        ShapeError: an index is out of bounds and the mode "raise".
+    """
+    if mode not in ("raise", "wrap", "clip"):
+        raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip', got {mode!r}; choose one. {place('take')}")
+    from ._complaints import naming
+
+    if axis is None or not np.ndim(a):
+        a, axis = np.reshape(a, -1), 0 if axis is None else axis
+    with naming("take", a):
+        axis = np.lib.array_utils.normalize_axis_index(axis, np.ndim(a))
     if not hasattr(indices, "shape") or isinstance(indices, np.generic):
         indices = np.array(indices)  # as an array also where it is a number, so that the result is a copy as NumPy's is
-    return getitem(a, index=(slice(None),) * (axis % np.ndim(a)) + (indices,))
+        indices = indices if indices.size else indices.astype(int)
+    if mode != "raise":
+        n = np.shape(a)[axis]
+        indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+    return getitem(a, index=(slice(None),) * axis + (indices,))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, where
 from ..operator import Array, Bad, Sample, op, registry
+from ._complaints import naming
 from .indexing import scatter
 
 MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
@@ -55,23 +56,110 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant") -> Any:
 
 
 @registry.function(np.pad)
-def padded(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0) -> Any:
-    """`np.pad` with any constant: `pad` is linear, to which the constants are added.
+def padded(
+    array: Any,
+    pad_width: Any,
+    mode: Any = "constant",
+    *,
+    constant_values: Any = 0,
+    end_values: Any = 0,
+    stat_length: Any = None,
+    reflect_type: str = "even",
+) -> Any:
+    """`np.pad` in all of NumPy's modes: `pad` itself, and compositions for those that compute new elements.
+
+    With mode "empty", whose elements NumPy leaves undefined, they are zero.
 
     Raises:
-        ArgumentError: constants with a mode that uses none.
+        ArgumentError: an unknown mode, a function as the mode, or arguments that the mode does not use.
     """
-    out = pad(array, pad_width, mode)
+    options = {"constant_values": constant_values, "end_values": end_values, "stat_length": stat_length}
+    for name, value in options.items():
+        unused = mode not in _USED_BY[name] and not (value is None or (np.ndim(value) == 0 and value == 0))
+        if unused:
+            modes = " or ".join(map(repr, _USED_BY[name]))
+            raise ArgumentError(
+                f"pad: {name} must be left out unless mode is {modes}, got {value!r} with mode {mode!r}; choose one of "
+                f"the two. {where('pad')}"
+            )
+    odd = reflect_type == "odd" and mode in ("reflect", "symmetric")
+    if isinstance(mode, str) and (mode in _STATISTICS or mode in ("mean", "linear_ramp") or odd):
+        extra = {"stat_length": stat_length, "end_values": end_values, "reflect_type": reflect_type}
+        return _computed(array, pad_width, mode, extra)
+    out = pad(array, pad_width, "constant" if mode == "empty" else mode)
     if np.ndim(constant_values) == 0 and constant_values == 0:
         return out
-    if mode != "constant":
-        raise ArgumentError(
-            f"pad: constant_values must be left out unless mode is 'constant', got {constant_values!r} with mode "
-            f"{mode!r}; choose one of the two. {where('pad')}"
-        )
     widths = _widths(pad_width, len(array.shape))
     inner = [n if before or after else 1 for n, (before, after) in zip(array.shape, widths, strict=True)]
     return out + np.pad(np.zeros(inner, array.dtype), widths, mode, constant_values=constant_values)
+
+
+def _median(a: Any, axis: int, keepdims: bool) -> Any:
+    ordered, n = np.sort(a, axis=axis), a.shape[axis]
+    middle = ordered[(slice(None),) * axis + (slice((n - 1) // 2, n // 2 + 1),)]
+    return np.mean(middle, axis=axis, keepdims=keepdims)
+
+
+_STATISTICS: dict[str, Any] = {"maximum": np.max, "minimum": np.min, "median": _median}
+_USED_BY = {
+    "constant_values": ("constant",),
+    "end_values": ("linear_ramp",),
+    "stat_length": ("maximum", "mean", "median", "minimum"),
+}
+
+
+def _computed(a: Any, pad_width: Any, mode: str, extra: dict[str, Any]) -> Any:
+    """Modes whose new elements are computed from the array, an axis after the other as in NumPy."""
+    rank = len(a.shape)
+    with naming("pad", a):
+        widths = _widths(pad_width, rank)
+        if any(n < 0 for pair in widths for n in pair):
+            raise ValueError("index can't contain negative values")
+        lengths = None if extra["stat_length"] is None else _widths(extra["stat_length"], rank)
+        ends = np.broadcast_to(extra["end_values"], (rank, 2))
+        for axis, (before, after) in enumerate(widths):
+            if not before + after:
+                continue
+            if mode in _STATISTICS:
+                n = a.shape[axis]
+                first, last = (n, n) if lengths is None else lengths[axis]
+                lead = (slice(None),) * axis
+                sides = (
+                    (before, a[(*lead, slice(min(first, n)))]),
+                    (after, a[(*lead, slice(n - min(last, n), None))]),
+                )
+                parts = [
+                    np.broadcast_to(
+                        _STATISTICS[mode](side, axis=axis, keepdims=True),
+                        (*a.shape[:axis], width, *a.shape[axis + 1 :]),
+                    )
+                    for width, side in sides
+                ]
+                a = np.concatenate([parts[0], a, parts[1]], axis=axis)
+            else:
+                kinds: dict[str, dict[str, Any]] = {  # the second axis is that of the unit vectors
+                    "mean": {"stat_length": None if lengths is None else (lengths[axis], (1, 1))},
+                    "linear_ramp": {"end_values": (tuple(ends[axis]), (0, 0))},
+                }
+                options = kinds.get(mode, {"reflect_type": extra["reflect_type"]})
+                a = _linear(a, axis, before, after, mode, options)
+    return a
+
+
+def _linear(a: Any, axis: int, before: int, after: int, mode: str, options: dict[str, Any]) -> Any:
+    """A linear mode along one axis: NumPy's own answer for the unit vectors says what every element becomes."""
+    n = a.shape[axis]
+    numpys: Any = np.pad
+    width = ((before, after), (0, 0))
+    at_zero = numpys(np.zeros((n, 1)), width, mode, **options)  # what the end values of a ramp add
+    weights = numpys(np.eye(n), width, mode, **options) - at_zero
+    shape = (-1,) + (1,) * (len(a.shape) - 1 - axis)
+
+    def new(rows: slice) -> Any:
+        mixed = np.tensordot(a, weights[rows].astype(a.dtype), axes=((axis,), (1,)))
+        return np.moveaxis(mixed, -1, axis) + at_zero[rows].astype(a.dtype).reshape(shape)
+
+    return np.concatenate([new(slice(before)), a, new(slice(before + n, None))], axis=axis)
 
 
 def _widths(pad_width: Any, rank: int) -> list[tuple[int, int]]:

@@ -308,7 +308,6 @@ def _split_rule(g: Any, shape: tuple[int, ...], sections: Any, axis: int) -> lis
 
 
 split.vjp(lambda g, a_shape, indices_or_sections, axis: _split_rule(g, a_shape, indices_or_sections, axis))
-registry.functions[np.split] = lambda ary, indices_or_sections, axis=0: list(split(ary, indices_or_sections, axis=axis))
 
 
 @op(
@@ -326,6 +325,12 @@ def astype(a: Any, dtype: Any) -> Any:
 
 
 astype.vjp(a=lambda g: g)
+
+
+@registry.function(np.astype)
+def as_type(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """The array in another dtype; integers and booleans are cut from the graph."""
+    return x.astype(dtype, copy=copy)
 
 
 @registry.function(np.reshape)

@@ -375,6 +375,7 @@ _Rule = Callable[[Operator, Statics, Any, int, Shape, int], Pattern | None]
 _BY_NAME: dict[str, _Rule] = {
     "getitem": _getitem,
     "cumsum": _cumsum,
+    "cumprod": _cumsum,
     "softmax": _along,
     "log_softmax": _along,
     "sort": _sorted,
