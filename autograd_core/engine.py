@@ -166,10 +166,20 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
     return x
 
 
+def complex_refused(name: str) -> DTypeError:
+    """The refusal of a complex value in the graph: its cotangent would be cast to a real one."""
+    return DTypeError(
+        f"{name}: what is recorded must be real, since gradients are, got complex numbers beside a tensor in the "
+        f"graph; keep real and imaginary parts as two Tensors, or use .detach(). {where(name)}"
+    )
+
+
 def entry(x: Any, data: Any, kept: bool) -> Any:
     """What stands for an operand that needs no gradient among a Node's parents."""
     if type(x) in NUMBERS or type(x) is bool or x is None:
         return x
+    if type(x) is complex or data.dtype.kind == "c":
+        raise complex_refused("tensor")
     if isinstance(x, Tensor):
         return Constant(data.shape, data.dtype, x.name, x.storage() if kept else None)
     return Constant(data.shape, data.dtype, None, None)
@@ -202,6 +212,8 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for i, x in enumerate(operands):
             if isinstance(x, Tensor) and (x._node is not None or x._leaf):
                 mask |= 1 << i
+        if mask and not op.multiple and out.dtype.kind == "c":
+            raise complex_refused(op.name)
     node = record_call(op, mask, operands, datas, out, statics, state) if mask else None
     if state.watch:
         for part in out if op.multiple else (out,):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .context import current
-from .engine import NUMBERS, apply, entry, failure, record, result, unwrap_static, watch
+from .engine import NUMBERS, apply, complex_refused, entry, failure, record, result, unwrap_static, watch
 from .node import Node, next_number
 from .operator import Operator
 from .tensor import Tensor
@@ -197,6 +197,8 @@ def single(op: Operator) -> Any:
             na = self
         node = None
         if na is not None and state.record and op.differentiable and out.dtype.kind in "fc":
+            if out.dtype.kind == "c":
+                raise complex_refused(op.name)
             plan = op.plan(1)
             kept = tuple([a if i == 0 else out for i in plan.keep])
             node = record(plan, (na,), kept, out, statics, state)

@@ -366,11 +366,6 @@ class TestRefusals:
         picture = scalar_level([leaf(np.ones(200), "x") * 2.0])
         assert len([v for v in picture.vertices if v.cells]) == 400
 
-    def test_complex_elements(self):
-        y = leaf([1], "x") * ac.Tensor(np.array([1 + 2j]))
-        with pytest.raises(ArgumentError, match=r"needs real elements, .*, got complex128; use level"):
-            draw(y, level="scalar")
-
     def test_every_arrow_with_a_number_ends_at_an_operation(self):
         _, L = batch_norm()
         arrows = re.findall(r"^\s*(\w+) -> (\w+) \[(.*)\]$", draw(L, level="scalar").source, re.MULTILINE)

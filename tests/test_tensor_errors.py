@@ -61,6 +61,21 @@ ERRORS = {
         DTypeError,
         "one_hot: indices must be integers, got dtype float64",
     ),
+    "complex number": (
+        lambda: ac.tensor([1.0], requires_grad=True) * 1j,
+        DTypeError,
+        r"multiply: what is recorded must be real, since gradients are, got complex numbers .* use \.detach\(\)",
+    ),
+    "complex array": (
+        lambda: np.abs(np.array([1 + 1j]) * ac.tensor([1.0], requires_grad=True)),
+        DTypeError,
+        r"multiply: what is recorded must be real",
+    ),
+    "complex dtype": (
+        lambda: ac.tensor([1.0], requires_grad=True).astype(complex),
+        DTypeError,
+        r"astype: what is recorded must be real",
+    ),
     "one_hot out of range": (
         lambda: ac.one_hot([0, 3], 3),
         ValueError,

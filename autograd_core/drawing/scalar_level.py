@@ -42,7 +42,7 @@ def scalar_level(tensors: Sequence[Tensor], variables: Mapping[int, str] | None 
         The picture, vertices in the order of recording.
 
     Raises:
-        ArgumentError: the graph has too many elements, or complex ones.
+        ArgumentError: the graph has too many elements.
     """
     reading = read(tensors)
     _check(reading)
@@ -61,12 +61,6 @@ def _check(reading: Reading) -> None:
             f'draw: level="scalar" takes at most {LARGEST} elements, this graph has {total:,}, the largest array being '
             f"{called} of shape {shape_of(largest)}; use influence(out, x) to see which elements reach which, "
             f'level="tensor" for the operations, or smaller arrays. {where("draw")}'
-        )
-    kinds = {str(entry.dtype) for entry in entries.values() if np.dtype(entry.dtype).kind == "c"}
-    if kinds:
-        raise ArgumentError(
-            f'draw: level="scalar" needs real elements, whose local derivatives are numbers, got {min(kinds)}; use '
-            f'level="tensor", or draw the real and imaginary parts. {where("draw")}'
         )
 
 
