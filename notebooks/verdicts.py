@@ -41,6 +41,8 @@ NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
 # Two significant digits: half a unit of the second, of the smallest number that has two (1.0).
 AGREE = 0.05
 LOOSE = (3, 5)  # columns of the table: figure and remarks
+OURS = re.compile(r"(?:^|\[)ours\b")  # in a remark: the row judges something that the document does not print
+FAULTS = {"approximate", "partly", "wrong", "fails"}
 NEED = {"hand-derived gradient", "optimizer rule", "claim", "experiment", "number example", "run"}
 MARKS = {
     "exact": ("✓", "#00639c"),
@@ -179,9 +181,24 @@ def error_text(error: float) -> str:
 
 
 def _cell() -> int:
-    """The number of the cell that runs; 0 outside of a notebook."""
+    """The number of the cell that runs; 0 outside of a notebook.
+
+    `execution_count` is no help: some versions of IPython count before the cell runs, others after it. `In` starts
+    with an empty entry and has the running cell's source as its last in all of them.
+    """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell.execution_count if shell is not None else 0
+    return len(shell.user_ns["In"]) - 1 if shell is not None else 0
+
+
+def ours(row: Row) -> bool:
+    """Whether the row judges a repair, an omitted formula or a reading of ours, and nothing that is printed."""
+    return bool(OURS.search(row.remark))
+
+
+def split(rows: Sequence[Row], printed_as: str, ours_as: str) -> str:
+    """The counts of the verdicts on what is printed, and of those on what is ours."""
+    parts = ((printed_as, [row for row in rows if not ours(row)]), (ours_as, [row for row in rows if ours(row)]))
+    return "; ".join(f"{len(part)} {name}: {counts(part)}" for name, part in parts if part)
 
 
 def counts(rows: Sequence[Row]) -> str:
@@ -219,17 +236,22 @@ def table(rows: Sequence[tuple[str, Row]]) -> str:
     kinds = equations()
     place = {id: i for i, id in enumerate(kinds)}
     gradients = [row for _, row in rows if kinds[row.id] == "hand-derived gradient"]
-    ids = len({row.id for row in gradients})
+    ids = {row.id for row in gradients}
+    faulty = {row.id for row in gradients if row.verdict in FAULTS and not ours(row)}
+    everything = [row for _, row in rows]
     lines = [
         "# Verdicts",
         "",
         "Written by `make verdicts`, which runs the notebooks; `make test` fails when it is stale.",
         "",
-        f"- {ids} hand-derived gradients, in {len(gradients)} forms: {counts(gradients)}",
-        f"- all {len({row.id for _, row in rows})} ids, {len(rows)} verdicts: {counts([row for _, row in rows])}",
+        f"- {len(ids)} hand-derived gradients, {len(ids - faulty)} without fault; "
+        + split(gradients, "printed forms", "of ours (repairs, omitted formulas)"),
+        f"- all {len({row.id for row in everything})} ids, {len(rows)} verdicts; "
+        + split(everything, "on what is printed", "on what is ours"),
         "",
         "*exact, approximate, wrong, undecided*: `compare`'s verdict on a formula, or equality of a rule with the",
-        "implementation. *holds, partly, fails*: what a claim or an experiment came to. *In [n]* is the cell's prompt.",
+        "implementation or with arithmetic. *holds, partly, fails*: what a claim or an experiment came to.",
+        "*ours*: the document does not print what is judged. *In [n]* is the cell's prompt.",
     ]
     for prefix, title in DOCUMENTS.items():
         part = [(n, row) for n, row in rows if row.id.split("-")[0] == prefix]
@@ -250,7 +272,7 @@ def escape(text: str) -> str:
 
 
 def differences(committed: str, now: str) -> list[str]:
-    """The lines that differ in more than the third digit of a number."""
+    """The lines that differ in more than rounding: in a text, a verdict, or two significant digits of a number."""
     old, new = committed.splitlines(), now.splitlines()
     found = [f"- {a}\n+ {b}" for a, b in zip(old, new) if not same(a, b)]
     if len(old) != len(new):

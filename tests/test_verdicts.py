@@ -1,6 +1,8 @@
 """notebooks/verdicts.py: the verdicts that notebooks collect, and the table of all of them."""
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +86,9 @@ def test_a_line_of_compare_becomes_a_row_with_its_figure_and_both_remarks(few):
     assert approximate.verdict == "approximate"
     assert re.fullmatch(r"error \d\.\de-\d\d, order 1\.0", approximate.figure)
     assert approximate.remark.endswith("[dropped]")
-    assert (sign.verdict, sign.figure, sign.remark) == ("wrong", "error 2.0e+00", "sign flipped")
-    assert (misshapen.figure, misshapen.remark) == ("error ∞", "not summed over axis 0; [Σ is missing]")
+    assert (sign.verdict, sign.figure) == ("wrong", "error 2.0e+00")
+    assert sign.remark and "[" not in sign.remark  # compare's hint alone
+    assert (misshapen.figure, misshapen.remark) == ("error ∞", f"{scale.remarks}; [Σ is missing]")
 
 
 @pytest.mark.parametrize(
@@ -125,10 +128,49 @@ def test_the_table_escapes_what_markdown_would_read(few, tmp_path, monkeypatch):
     assert r"dL/dz \| a\_i \* \`b\` \\hat" in row and r"by \<hand>" in row
     assert len(re.findall(r"(?<!\\)\|", row)) == 7  # six cells
     assert "[02_small](02_small.ipynb) In [0]" in row and "✓ exact" in row
-    assert "- 1 hand-derived gradients, in 1 forms: 1 exact" in text
+    assert "- 1 hand-derived gradients, 1 without fault; 1 printed forms: 1 exact\n" in text
     assert (
         text.index("## S000") < text.index("| S000-B.53") < text.index("| S000-C9") < text.index("## Number examples")
     )
+
+
+def test_the_head_of_the_table_tells_what_is_printed_from_what_is_ours(few, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOGRAD_CORE_OUT", str(tmp_path / "out"))
+    found = few.Verdicts("02_small")
+    found.claim("S000-B.53", "as printed", "wrong", "1", "a subgradient, as is ours")
+    found.claim("S000-B.53", "repaired", "exact", "0", "ours")
+    found.claim("S000-B.53", "the other repair", "exact", "0", "sign flipped; [ours: why]")
+    found.claim("S000-C9", "a claim", True, "1", "the hours of a run")
+    found.claim("X-INF", "a question's answer", "partly", "1", "ours: the answer")
+    found.save()
+    text = few.table(few.load(tmp_path / "out"))
+    assert [few.ours(row) for row in found.rows] == [False, True, True, False, True]
+    assert (
+        "- 1 hand-derived gradients, 0 without fault; 1 printed forms: 1 wrong; "
+        "2 of ours (repairs, omitted formulas): 2 exact\n"
+        "- all 3 ids, 5 verdicts; 2 on what is printed: 1 holds, 1 wrong; 3 on what is ours: 2 exact, 1 partly\n"
+    ) in text
+
+
+def test_a_row_bears_the_prompt_of_its_cell(tmp_path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat", reason="notebooks need the extra 'notebooks'")
+    nbclient = pytest.importorskip("nbclient", reason="notebooks need the extra 'notebooks'")
+    # An installed kernel named python3 may be another Python.
+    kernel = tmp_path / "kernels" / "this-python"
+    kernel.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.joinpath("kernel.json").write_text(json.dumps({"argv": argv, "display_name": "this", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    lines = [
+        f"import os, sys; sys.path.insert(0, {str(FOLDER)!r}); os.environ['AUTOGRAD_CORE_OUT'] = {str(tmp_path)!r}",
+        "from verdicts import Verdicts; found = Verdicts('small'); found.claim('X-INF', 'first', True, '1')",
+    ]
+    cells = ["\n".join(lines), "found.claim('X-INF', 'second', True, '1'); found.save()"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="this-python").execute()
+    rows = json.loads((tmp_path / "small.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["cell"] for row in rows] == [cell.execution_count for cell in notebook.cells] == [1, 2]
 
 
 def test_the_table_is_not_written_while_an_id_lacks_a_verdict(few, tmp_path, monkeypatch, capsys):
