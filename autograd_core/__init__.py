@@ -14,6 +14,7 @@ from .tensor import Tensor, tensor
 memory.apply_policy()
 from . import dispatch, methods, ops, special  # noqa: E402, F401 - they fill the registry and attach to Tensor
 from .compare import assert_gradients, compare, grade  # noqa: E402 - light; lazy, the subpackage would hide `compare`
+from .containers import register_container  # noqa: E402
 from .functions import one_hot, stop_gradient, tag  # noqa: E402
 from .ops.exponential import erf, sigmoid, softplus  # noqa: E402
 from .ops.piecewise import relu  # noqa: E402
@@ -85,6 +86,7 @@ __all__ = [
     "one_hot",
     "op",
     "random",
+    "register_container",
     "registry",
     "relu",
     "sigmoid",

@@ -12,13 +12,14 @@ References:
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from . import random
+from .check_numbers import EPS, numbers
+from .containers import LEAF, flatten
 from .context import keep_values
 from .errors import ArgumentError, AutogradError, DTypeError, where
 from .node import Node
@@ -27,8 +28,6 @@ from .transforms import grad, jvp, vjp
 
 __all__ = ["GradientError", "UndecidedError", "check_grads"]
 
-_EPS = float(np.finfo(np.float64).eps)
-_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)
 _DECISIVE = 1e-4  # a bound above this part of the gradient could not tell a rule that is off by 0.1 %
 
 
@@ -38,6 +37,46 @@ class GradientError(AutogradError, AssertionError):
 
 class UndecidedError(AutogradError, AssertionError):
     """A check that could not fail, or one too ill-conditioned to judge."""
+
+
+class _Subject:
+    """The function as one of its floating arrays, with what messages say about it.
+
+    Attributes:
+        points: where to check, one array for each floating leaf of the arguments.
+        places: what messages call them, such as "0['w']".
+    """
+
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any]) -> None:
+        self.f = f
+        self.leaves, self.structure = flatten(tuple(args))
+        self.arrays = [as_array(x) if _is_numeric(x) else x for x in self.leaves]
+        self.moving = [
+            i for i, a in enumerate(self.arrays) if _is_numeric(self.leaves[i]) and a.dtype.kind == "f" and a.size
+        ]
+        paths = [
+            f"{i}{path}"
+            for i, s in enumerate(self.structure.children)
+            for path in (s.paths() if s is not LEAF else [""])
+        ]
+        self.places = [paths[i] for i in self.moving]
+        self.points = [np.array(self.arrays[i]) for i in self.moving]
+        self.names: list[str] = []
+        self.state: Any = None
+
+    def __call__(self, *xs: Any) -> tuple[Any, ...]:
+        """The floating outputs, with the same random draws at every call."""
+        if self.state is not None:
+            random.set_state(self.state)
+        whole = list(self.arrays)
+        for i, x in zip(self.moving, xs, strict=True):
+            whole[i] = x if isinstance(x, Tensor) else Tensor(x)
+        outputs = flatten(self.f(*self.structure.build(whole)))[0]
+        return tuple(y for y in outputs if not isinstance(y, str | bool | int) and as_array(y).dtype.kind in "fc")
+
+
+def _is_numeric(x: Any) -> bool:
+    return isinstance(x, Tensor | np.ndarray | np.generic | float)
 
 
 def check_grads(
@@ -51,76 +90,92 @@ def check_grads(
     """Compares the engine's derivatives of `f` with complex step or central differences, in every element.
 
     Args:
-        f: a function of arrays that returns an array, or a tuple of arrays.
-        args: where to check; floating arguments are differentiated, others are passed on.
+        f: a function of arrays that returns an array, or a nested container of arrays. It is called with Tensors, and
+            draws the same random numbers of `autograd_core.random` at every call.
+        args: where to check; floating arrays, numbers and those in nested containers are differentiated, others passed
+            on.
         order: highest order of derivative to check.
-        modes: "rev" checks VJPs, "fwd" checks JVPs.
-        seed: of the cotangents that outputs are projected on.
+        modes: "rev" checks VJPs, "fwd" checks JVPs. Beyond the first order, the gradient ("rev") and the derivative
+            along a random direction ("fwd") are checked in both modes: forward over reverse, reverse over forward, ...
+        seed: of the cotangents that outputs are projected on, and of the directions.
 
     Raises:
         GradientError: a derivative is wrong; the message has the worst element.
         UndecidedError: the gradient in an argument is zero everywhere (a wrong rule could not be told from a right
-            one), or the function has a kink or too much rounding there.
+            one), the function has a kink or too much rounding there, or it gives another value at every call.
         ArgumentError: order or modes are not what they may be.
-        DTypeError: no argument is floating.
+        DTypeError: no argument, or no output, is floating.
     """
+    place = where("check_grads")
     if not isinstance(order, int) or order < 1 or not modes or not set(modes) <= {"fwd", "rev"}:
         raise ArgumentError(
             f"check_grads: order must be at least 1 and modes among 'fwd' and 'rev', got order={order!r}, "
-            f"modes={modes!r}. "
-            f"{where('check_grads')}"
+            f"modes={modes!r}. {where('check_grads')}"
         )
-    arrays: list[Any] = [as_array(a) if not isinstance(a, int | bool | str | None) else a for a in args]
-    moving = [
-        i
-        for i, a in enumerate(arrays)
-        if not isinstance(a, int | str | None) and a is not None and a.dtype.kind == "f" and a.size
-    ]
-    if not moving:
+    subject = _Subject(f, args)
+    if not subject.moving:
         raise DTypeError(
             f"check_grads: an argument must be floating and not empty, got {[type(a).__name__ for a in args]}; "
-            f"convert with "
-            f"float(...) or .astype(float). {where('check_grads')}"
+            f"convert with float(...) or .astype(float). {where('check_grads')}"
         )
-
-    def of_moving(*xs: Any) -> tuple[Any, ...]:
-        whole = list(arrays)
-        for i, x in zip(moving, xs, strict=True):
-            whole[i] = x
-        out = f(*whole)
-        return tuple(out) if isinstance(out, tuple | list) else (out,)
-
-    points = [np.array(arrays[i]) for i in moving]
-    _check(of_moving, points, moving, order, 1, modes, seed, where("check_grads"))
+    state = random.get_state()
+    try:
+        _check(subject, subject, order, 1, (), modes, seed, place, state)
+    finally:
+        random.set_state(state)
 
 
 def _check(
+    subject: _Subject,
     f: Callable[..., tuple[Any, ...]],
-    points: list[Any],
-    moving: list[int],
     order: int,
     level: int,
+    outer: tuple[str, ...],
     modes: Sequence[str],
     seed: int,
     place: str,
+    state: Any = None,
 ) -> None:
+    """Checks the derivatives of `f`, which is the subject or (from level 2 on) a derivative of it.
+
+    `outer` are the modes that made `f`, the last first; `state` is the random state before the first call.
+    """
+    points = subject.points
     outputs, analytic, floor, names = _traced(f, points)
+    if level == 1:
+        subject.names = names
+        subject.state = state if random.get_state() != state else None  # replayed only where it is used
+        _repeats(f, points, outputs, place)
     rng = np.random.default_rng(seed)
     cotangents = [rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) for y in outputs]
 
     def projected(*xs: Any) -> Any:
         return sum(np.sum(y * c.astype(y.dtype)) for y, c in zip(f(*xs), cotangents, strict=True))
 
-    oracle, bounds = _oracle(f, points, cotangents, analytic and level == 1, floor)
+    oracle, bounds = numbers(f, points, cotangents, analytic and level == 1, floor)
     for k, (expected, bound) in enumerate(zip(oracle, bounds, strict=True)):
-        _decisive(expected, bound, moving[k], level, names, place)
+        _decisive(expected, bound, subject.places[k], level, names, place)
     for mode in modes:
         answers = _reverse(projected, points) if mode == "rev" else _forward(projected, points)
         for k, actual in enumerate(answers):
-            _compare(np.asarray(actual), oracle[k], bounds[k], points[k].dtype, moving[k], level, mode, names, place)
-    if level < order:
+            kinds = "-over-".join([_KINDS[mode], *outer])
+            what = f"{kinds}-mode derivative of order {level} in argument {subject.places[k]}"
+            _compare(np.asarray(actual), oracle[k], bounds[k], points[k].dtype, what, subject.names, place)
+    if level == order:
+        return
+    if "rev" in modes:
         gradient = grad(projected, argnums=tuple(range(len(points))))
-        _check(lambda *xs: gradient(*xs), points, moving, order, level + 1, modes, seed + 1, place)
+        _check(subject, lambda *xs: gradient(*xs), order, level + 1, ("reverse", *outer), modes, seed + 1, place)
+    if "fwd" in modes:
+        directions = [rng.uniform(0.5, 1.5, p.shape).astype(p.dtype) for p in points]
+
+        def along(*xs: Any) -> tuple[Any, ...]:
+            return tuple(jvp(f, xs, directions)[1])
+
+        _check(subject, along, order, level + 1, ("forward", *outer), modes, seed + 2, place)
+
+
+_KINDS = {"fwd": "forward", "rev": "reverse"}
 
 
 def _traced(f: Callable[..., tuple[Any, ...]], points: list[Any]) -> tuple[list[Any], bool, list[float], list[str]]:
@@ -133,6 +188,12 @@ def _traced(f: Callable[..., tuple[Any, ...]], points: list[Any]) -> tuple[list[
     leaves = [Tensor(p, requires_grad=True) for p in points]
     with keep_values():
         outputs = [y if isinstance(y, Tensor) else Tensor(y) for y in f(*leaves)]
+    if not outputs or any(y.dtype.kind == "c" for y in outputs):
+        raise DTypeError(
+            f"check_grads: the function must return floating arrays, got {'complex ones' if outputs else 'none'}; "
+            f"return np.real and np.imag of what is complex, or the array before it is converted. "
+            f"{where('check_grads')}"
+        )
     seen: set[int] = set()
     stack = [e for e in map(entry_of, outputs) if isinstance(e, Node)]
     analytic, largest = True, 0.0
@@ -145,80 +206,25 @@ def _traced(f: Callable[..., tuple[Any, ...]], points: list[Any]) -> tuple[list[
         names[node.op.name] = None
         analytic = analytic and node.op.analytic
         value = node.extra.value if node.extra is not None else None
-        if value is not None and value.size:
+        if isinstance(value, np.ndarray | np.generic) and value.size:
             # A mask of infinities, as padding for a maximum, rounds nothing.
             largest = max(largest, float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value))))
         stack.extend(p for p in node.parents if isinstance(p, Node))
-    floor = [1e3 * _EPS * largest / max(float(np.max(np.abs(p))), 1e-3) for p in points]
+    floor = [1e3 * EPS * largest / max(float(np.max(np.abs(p))), 1e-3) for p in points]
     return [np.asarray(y.detach().data) for y in outputs], analytic, floor, sorted(names)
 
 
-def _oracle(
-    f: Callable[..., tuple[Any, ...]], points: list[Any], cotangents: list[Any], analytic: bool, floor: list[float]
-) -> tuple[list[Any], list[Any]]:
-    """The gradient of <cotangents, f> in every element, in double precision, and bounds of its error."""
-    doubles = [p.astype(np.float64) for p in points]
-
-    def at(k: int, element: tuple[int, ...], step: Any) -> list[Any]:
-        moved = [p.astype(complex) if isinstance(step, complex) else p.copy() for p in doubles]
-        moved[k][element] += step
-        return [
-            np.asarray(y.data if isinstance(y, Tensor) else y) * c for y, c in zip(f(*moved), cotangents, strict=True)
-        ]
-
-    def total(k: int, element: tuple[int, ...], step: Any) -> float:
-        return sum(float(np.sum(y)) for y in at(k, element, step))
-
-    values, bounds = [np.zeros(p.shape) for p in points], [np.zeros(p.shape) for p in points]
-    for k, point in enumerate(doubles):
-        for element in np.ndindex(point.shape):
-            best = _complex_step(partial(at, k, element)) if analytic else None
-            if best is None:
-                best = _difference(partial(total, k, element), abs(float(point[element])))
-            values[k][element], bounds[k][element] = best[0], best[1] + floor[k]
-    return values, bounds
-
-
-def _complex_step(f: Callable[[complex], list[Any]]) -> tuple[float, float] | None:
-    """Im f(x + ih) / h; None if the function does not take complex numbers after all."""
-    h = 1e-20
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            outputs = f(1j * h)
-    except (TypeError, ValueError, AutogradError, np.exceptions.ComplexWarning):
-        return None
-    if not all(np.iscomplexobj(y) for y in outputs):
-        return None
-    parts = [np.imag(y) / h for y in outputs]
-    return float(sum(np.sum(p) for p in parts)), 256 * _EPS * float(sum(np.sum(np.abs(p)) for p in parts))
-
-
-def _difference(f: Callable[[float], float], x: float) -> tuple[float, float]:
-    """A derivative at 0 by fourth-order central differences, from the step with the least error bound.
-
-    x is the size of the number that is moved: steps are taken relative to it and to 1.
-
-    A kink shows in the two one-sided quotients: their difference halves with the step where the function is smooth.
-    """
-    best = (np.nan, np.inf)
-    middle = f(0.0)
-    with np.errstate(all="ignore"):
-        for h in sorted({step * scale for step in _STEPS for scale in (max(1.0, x), x or 1.0)}, reverse=True):
-            coarse, fine = _central(f, h), _central(f, h / 2)
-            bound = 10 * abs(coarse - fine) + 200 * _EPS * (abs(middle) / h + abs(fine) * max(1.0, x / h))
-            kink = abs(2 * (f(h / 2) + f(-h / 2) - 2 * middle) / (h / 2) - (f(h) + f(-h) - 2 * middle) / h)
-            if kink > 100 * bound and kink > 1e-3 * abs(fine):
-                bound = kink
-            if np.isfinite(bound) and bound < best[1]:
-                best = (fine, bound)
-            if bound < 1e-10 * abs(fine):
-                break
-    return best
-
-
-def _central(f: Callable[[float], float], h: float) -> float:
-    return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+def _repeats(f: Callable[..., tuple[Any, ...]], points: list[Any], outputs: list[Any], place: str) -> None:
+    """Refuses a function that depends on more than its arguments."""
+    again = [np.asarray(as_array(y)) for y in f(*(Tensor(p.copy()) for p in points))]
+    if len(again) != len(outputs) or any(
+        a.shape != b.shape or not np.allclose(a, b, rtol=1e-6, atol=0, equal_nan=True)
+        for a, b in zip(again, outputs, strict=True)
+    ):
+        raise UndecidedError(
+            f"check_grads: undecided, since the function must give the same value when it is called again, got another "
+            f"one; draw random numbers from autograd_core.random, which is replayed, and keep no state. {place}"
+        )
 
 
 def _reverse(projected: Callable[..., Any], points: list[Any]) -> Sequence[Any]:
@@ -240,14 +246,14 @@ def _forward(projected: Callable[..., Any], points: list[Any]) -> list[Any]:
     return answers
 
 
-def _decisive(expected: Any, bound: Any, argument: int, level: int, names: list[str], place: str) -> None:
+def _decisive(expected: Any, bound: Any, argument: str, level: int, names: list[str], place: str) -> None:
     """Refuses what cannot be judged. From the second order on, zero is an answer: a linear function has it."""
     if level > 1:
         expected, bound = np.abs(expected)[np.isfinite(bound)], bound[np.isfinite(bound)]
         if not expected.size or np.all(expected <= bound):
             return
     largest = float(np.max(np.abs(expected), initial=0.0)) if np.all(np.isfinite(expected)) else np.nan
-    if largest <= np.max(bound):
+    if np.all(np.abs(expected) <= bound):
         raise UndecidedError(
             f"check_grads: undecided, since the gradient in argument {argument} must not be zero everywhere, "
             f"got at most {largest:.1e} "
@@ -266,30 +272,18 @@ def _decisive(expected: Any, bound: Any, argument: int, level: int, names: list[
         )
 
 
-def _compare(
-    actual: Any,
-    expected: Any,
-    bound: Any,
-    dtype: Any,
-    argument: int,
-    level: int,
-    mode: str,
-    names: list[str],
-    place: str,
-) -> None:
+def _compare(actual: Any, expected: Any, bound: Any, dtype: Any, what: str, names: list[str], place: str) -> None:
     eps = float(np.finfo(dtype).eps)
     tolerance = bound + 100 * eps * (np.abs(expected) + np.max(np.abs(expected)))
-    if eps > _EPS:  # in lower precision the engine's own rounding is the bound
-        tolerance = tolerance + bound * (eps / _EPS) * 1e-3
+    if eps > EPS:  # in lower precision the engine's own rounding is the bound
+        tolerance = tolerance + bound * (eps / EPS) * 1e-3
     error = np.abs(actual.astype(np.float64) - expected)
     excess = np.where(np.isnan(error), np.inf, error / np.maximum(tolerance, np.finfo(float).tiny))
     worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
     if excess[worst] > 1:
-        kind = "forward" if mode == "fwd" else "reverse"
         raise GradientError(
-            f"check_grads: the {kind}-mode derivative of order {level} in argument {argument} must equal the "
-            f"numerical one, got "
-            f"{float(actual[worst])!r} for {float(expected[worst])!r} +- {float(tolerance[worst]):.1e} in "
+            f"check_grads: the {what} must equal the numerical one, got {float(actual[worst])!r} for "
+            f"{float(expected[worst])!r} +- {float(tolerance[worst]):.1e} in "
             f"element {worst}, the worst of "
             f"{error.size}; correct the rule of an operator among {', '.join(names)}. {place}"
         )

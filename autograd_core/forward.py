@@ -16,7 +16,7 @@ from .context import STATE, current
 from .errors import GraphError, where
 from .node import Node
 from .operator import ONLY_G
-from .sweep import as_tensors, fetch, joint_slots, shape_of, sweep
+from .sweep import as_tensors, changed, fetch, joint_slots, shape_of, sweep
 from .tensor import Tensor, entry_of
 
 __all__ = ["push"]
@@ -82,9 +82,16 @@ def tangent_of(node: Node, known: dict[int, Any], create: bool) -> Any:
             f"jvp: the graph must still keep its arrays, but {op.name} has been freed by a backward pass. "
             f"{where('jvp')}"
         )
+    for i in plan.guard:
+        version = node.parents[i].version
+        if version is not None and version.last > node.number:
+            raise changed(node, i, version, "jvp")
+    if plan.guard_out and node.version is not None and node.version.last > node.number:
+        raise changed(node, -1, node.version, "jvp")
     if create:
         kept = as_tensors(node, kept)
-    token = STATE.set(current().but(record=create))
+    state = current()
+    token = STATE.set(state.but(record=create)) if state.record != create else None
     try:
         vectors = {i: known[id(node.parents[i])] for i in moving}
         if op.linear == "jointly":
@@ -102,7 +109,8 @@ def tangent_of(node: Node, known: dict[int, Any], create: bool) -> Any:
                 total = total.astype(node.dtype)
         return total
     finally:
-        STATE.reset(token)
+        if token is not None:
+            STATE.reset(token)
 
 
 def elementwise(node: Node, kept: tuple[Any, ...], vectors: dict[int, Any]) -> Any:

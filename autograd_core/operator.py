@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .errors import ArgumentError
+from .errors import ArgumentError, NoRuleError, where
+from .rules import answering, rule_parameters
 from .unbroadcast import Product
 
 __all__ = ["KINDS", "Array", "Bad", "Operator", "Plan", "Sample", "op", "registry"]
 
+_OWN = "autograd_core."
 KINDS = ("elementwise", "reduction", "view", "contraction", "gather", "scatter", "composite")
 
 
@@ -88,10 +90,23 @@ class Plan:
         slots: (operand index, rule, how its arguments are fetched, sources) for each operand that needs a gradient.
         joint: a rule that answers for all operands at once, with its sources; else None.
         elementwise: the engine sums the rules' results over broadcast axes.
+        missing: the operands in `mask` that have no rule.
         monomials: by operand index, the rules that only multiply and divide: kept factors, kept divisors, scale.
     """
 
-    __slots__ = ("code", "elementwise", "guard", "guard_out", "joint", "keep", "mask", "monomials", "op", "slots")
+    __slots__ = (
+        "code",
+        "elementwise",
+        "guard",
+        "guard_out",
+        "joint",
+        "keep",
+        "mask",
+        "missing",
+        "monomials",
+        "op",
+        "slots",
+    )
 
     def __init__(self, op: Operator, mask: int, count: int, numbers: int) -> None:
         self.op = op
@@ -109,11 +124,14 @@ class Plan:
         self.guard_out = "out" in used
         position = {(names[i] if i >= 0 else "out"): j for j, i in enumerate(keep)}
         self.joint = (op.joint, self._sources(op.joint, names, position)) if op.joint else None
-        self.slots = tuple((i, *self._fetch(op.rules[names[i]], names, position)) for i in wanted if not op.joint)
+        self.slots = tuple((i, *self._fetch(op.rules[names[i]], names, position, i)) for i in wanted if not op.joint)
+        self.missing = tuple(names[i] for i in range(count) if mask >> i & 1 and i not in wanted)
         self.monomials = {i: monomial(rule, mode, sources) for i, rule, mode, sources in self.slots if self.elementwise}
 
-    def _fetch(self, rule: Any, names: Sequence[str], position: dict[str, int]) -> tuple[Any, int, Any]:
+    def _fetch(self, rule: Any, names: Sequence[str], position: dict[str, int], index: int) -> tuple[Any, int, Any]:
         sources = self._sources(rule, names, position)
+        if not self.op.__module__.startswith(_OWN):
+            return answering(self.op, rule, names[index]), GENERAL, (*sources, ("shape", index), ("out_shape", None))
         kept = [s for kind, s in sources if kind == "kept"]
         if len(kept) < len(sources) or len(kept) > 2:
             return rule, GENERAL, sources
@@ -172,12 +190,6 @@ class Unknown:
     __hash__ = object.__hash__
 
 
-def rule_parameters(rule: Any) -> tuple[str, ...]:
-    """The names of a rule's parameters, `g` first."""
-    code = rule.__code__
-    return tuple(code.co_varnames[: code.co_argcount])
-
-
 class Operator:
     """A differentiable function of arrays; made by `op`, called like the function that it was made from."""
 
@@ -192,6 +204,7 @@ class Operator:
         self.name: str = options["name"] or function.__name__
         self.__name__ = self.name
         self.__doc__ = function.__doc__
+        self.__module__ = getattr(function, "__module__", None) or ""
         self.kind = kind
         self.variadic: str | None = options["variadic"]
         self.parameters: tuple[str, ...] = options["operands"] or tuple(
@@ -235,7 +248,8 @@ class Operator:
         self._plans.clear()
         self.binary_plans = ()
         self._fast = None
-        self.plan((1 << max(len(self.parameters), 1)) - 1)  # checks the names now, not at the first backward
+        count = max(len(self.parameters), 1)
+        Plan(self, (1 << count) - 1, count, 0)  # checks the names now, not at the first backward
         return self
 
     def plan(self, mask: int, count: int | None = None, numbers: int = 0) -> Plan:
@@ -243,7 +257,14 @@ class Operator:
         key = (mask, len(self.parameters) if count is None and not self.variadic else count or 1, numbers)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = Plan(self, mask, key[1], numbers)
+            plan = Plan(self, mask, key[1], numbers)
+            if plan.missing and self.differentiable:
+                raise NoRuleError(
+                    f"{self.name}: an operand that needs a gradient must have a rule, got none for "
+                    f"{', '.join(map(repr, plan.missing))}, whose gradient would be lost; declare it with "
+                    f"{self.name}.vjp, or use .detach() or differentiable=False if it has none. {where(self.name)}"
+                )
+            self._plans[key] = plan
         return plan
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from .context import STATE, current
-from .errors import FreedGraphError, NonFiniteError, ShapeError, VersionError, where
+from .errors import FreedGraphError, GraphError, NonFiniteError, ShapeError, VersionError, where
 from .node import Node
 from .operator import GENERAL, ONE_KEPT, ONLY_G, TWO_KEPT
 from .tensor import Tensor
 from .unbroadcast import Product, unbroadcast
 
-__all__ = ["as_tensors", "fetch", "hooked", "joint_slots", "shape_of", "sweep"]
+__all__ = ["as_tensors", "changed", "fetch", "hooked", "joint_slots", "shape_of", "sweep"]
 
 _SMALL = 4096  # elements
 _IN_PLACE_BYTES = 32768  # below this an allocation costs less than asking who holds the array
@@ -240,6 +240,11 @@ def joint_slots(plan: Any, node: Node, g: Any, kept: tuple[Any, ...]) -> list[tu
     if not plan.op.multiple and g.shape != node.shape:
         g = np.broadcast_to(g, node.shape)
     answers = rule(g, *fetch(node, kept, GENERAL, sources))
+    if len(answers) != len(node.parents):
+        raise GraphError(
+            f"{node.op.name}: a rule for all operands must return a gradient (or None) for each of the "
+            f"{len(node.parents)}, got {len(answers)}; correct the rule. {where(node.op.name)}"
+        )
 
     def answer(h: Any) -> Any:
         return lambda g: h
@@ -347,13 +352,14 @@ def freed(node: Node) -> FreedGraphError:
     )
 
 
-def changed(node: Node, operand: int, version: Any) -> VersionError:
+def changed(node: Node, operand: int, version: Any, by: str = "backward") -> VersionError:
+    """The complaint that a kept array was written to; the operand is -1 for the output."""
     what = "output" if operand < 0 else f"operand {node.op.parameters[operand] if not node.op.variadic else operand!r}"
     source = f" (recorded at {node.extra.source})" if node.extra is not None and node.extra.source else ""
     return VersionError(
-        f"backward: the {what} of {node.op.name}, shape {node.shape}{source}, must still have the value that its "
+        f"{by}: the {what} of {node.op.name}, shape {node.shape}{source}, must still have the value that its "
         f"gradient rule kept, but {version.writer} changed it afterwards; write into a copy, or call backward first. "
-        f"{where('backward')}"
+        f"{where(by)}"
     )
 
 

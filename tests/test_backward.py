@@ -325,11 +325,11 @@ def test_error(name):
 
 @op("composite", latex="a + b")
 def forgetful(a, b):
-    """a + b, with a rule that forgets to sum over broadcast axes."""
+    """a + b, with a rule for both that forgets to sum over broadcast axes."""
     return a + b
 
 
-forgetful.vjp(a=lambda g: g, b=lambda g: g)
+forgetful.vjp(lambda g, a, b: (g, g))
 
 
 def test_a_rule_of_the_wrong_shape():

@@ -1,5 +1,7 @@
 """`check_grads`: accepts what is right, rejects what is wrong by a hair, refuses what it cannot judge."""
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -213,3 +215,163 @@ def test_a_mask_of_infinities_does_not_hide_a_wrong_gradient():
     wrong.vjp(a=lambda g, out: g * out * 1.001)
     with pytest.raises(GradientError):
         check_grads(lambda x: wrong(x + mask), (x,), order=1)
+
+
+# -- containers, several outputs, other arguments ----------------------------------------------------------------------
+
+
+def layers(p, x):
+    h = np.tanh(x @ p["layers"][0] + p["bias"])
+    return {"hidden": h, "norms": (np.sum(h * h, axis=0), None), "count": 3, "largest": np.argmax(h)}
+
+
+PARAMETERS = {"layers": [RNG.normal(size=(3, 2))], "bias": RNG.normal(size=2)}
+
+
+def test_accepts_nested_containers():
+    check_grads(layers, (PARAMETERS, X[:2]))
+    check_grads(lambda pair, n: (pair[0] ** n, pair[1]["v"] * pair[0][0]), ((V, {"v": V, "k": 2, "s": "x"}), 3))
+
+
+@pytest.mark.parametrize("mode", ["fwd", "rev"])
+def test_an_error_in_a_container_is_named_by_its_place(mode):
+    def f(p):
+        return p["a"] ** 2, p["b"][0], off_by(first=1.001)(p["b"][1])
+
+    message = r"argument 0\['b'\]\[1\] must equal the numerical one, got .* in element \(\d,\), the worst of 4"
+    with pytest.raises(GradientError, match=message):
+        check_grads(f, [{"a": V, "b": [V, V]}], modes=(mode,))
+
+
+def test_no_dependence_on_a_part_of_a_container_is_undecided():
+    Layer = collections.namedtuple("Layer", "weight scale")
+    with pytest.raises(UndecidedError, match=r"the gradient in argument 1\.scale must not be zero everywhere"):
+        check_grads(lambda x, layer: x * layer.weight, [V, Layer(V, 2.0)])
+
+
+def test_an_error_in_one_of_several_outputs_is_found():
+    with pytest.raises(GradientError):
+        check_grads(lambda v: (v**2, {"x": off_by(first=1.001)(v)}), [V], order=1)
+
+
+# -- orders and modes --------------------------------------------------------------------------------------------------
+
+
+def not_linear():
+    """The cube with a rule that is right, but wrong where it is differentiated in its cotangent (or tangent)."""
+
+    @op("elementwise", latex="{a}^3", derivative={"a": "3a^2"})
+    def cube(a):
+        """a ** 3."""
+        return a**3
+
+    return cube.vjp(a=lambda g, a: (g + (g - ac.stop_gradient(g)) * 1e-3) * 3 * a**2)
+
+
+SECOND = {
+    "the tangent of the operand varies": (lambda cube: lambda v: cube(v**2), "fwd"),
+    "the cotangent of the result varies": (lambda cube: lambda v: cube(v) ** 2, "rev"),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_second_order_is_checked_over_each_mode(name):
+    """The gradient and the directional derivative go through different rules; each is differentiated in both modes."""
+    composed, mode = SECOND[name]
+    f = composed(not_linear())
+    other = "fwd" if mode == "rev" else "rev"
+    check_grads(f, [V], order=1)
+    check_grads(f, [V], modes=(other,))
+    word = {"fwd": "forward", "rev": "reverse"}[mode]
+    with pytest.raises(GradientError, match=f"{word}-over-{word}-mode derivative of order 2 in argument 0"):
+        check_grads(f, [V], modes=(mode,))
+    with pytest.raises(GradientError, match=f"(forward|reverse)-over-{word}-mode derivative of order 2"):
+        check_grads(f, [V])
+
+
+@pytest.mark.parametrize("modes", [("fwd",), ("rev",), ("rev", "fwd")])
+def test_third_order_in_all_modes(modes):
+    check_grads(lambda v: np.sin(v) * v[::-1], [V[:2]], order=3, modes=modes)
+
+
+# -- when the complex step would lie -----------------------------------------------------------------------------------
+
+
+@op("elementwise", latex="{a}", derivative={"a": "1"}, analytic=True)
+def bent(a):
+    """Claims to be analytic, and is not: a for a > 0, a / 2 below."""
+    return np.where(a > 0, a, a / 2)
+
+
+bent.vjp(a=lambda g, a: g * np.where(a > 0, 1.0, 0.5))
+
+
+def branching(v):
+    return v * v if v.data[0] > 0 else v * 3.0
+
+
+LYING = {
+    "a kink in an operator that claims to be analytic": (bent, [np.array([1.0, 0.0, -1.0])]),
+    "a branch on the value at the border": (branching, [np.array([0.0, 1.0])]),
+    "np.where at the border": (lambda v: np.where(v > 0, v, v * 0.5), [np.array([0.0, 1.0])]),
+}
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_a_kink_is_seen_where_all_operators_are_analytic(name):
+    f, args = LYING[name]
+    with pytest.raises(UndecidedError, match="must be precise to judge by, got an error bound of"):
+        check_grads(f, args, order=1)
+
+
+def test_branches_away_from_their_border_are_fine():
+    check_grads(bent, [np.array([1.0, -1.0])])
+    check_grads(branching, [V])
+    check_grads(branching, [-V], order=1)
+
+
+def test_a_function_that_refuses_complex_numbers():
+    def f(v):
+        assert v.dtype.kind == "f", "not for complex numbers"
+        return np.exp(v)
+
+    check_grads(f, [V])
+
+
+def test_functions_that_use_methods_of_tensors():
+    check_grads(lambda v: v.exp().sum() * v.tanh(), [V])
+
+
+def test_random_draws_are_replayed():
+    def dropout(v):
+        return v**2 * ac.random.normal(size=v.shape)
+
+    ac.random.seed(3)
+    state = ac.random.get_state()
+    check_grads(dropout, [V])
+    assert ac.random.get_state() == state
+
+
+def test_a_function_with_a_memory_is_undecided():
+    calls = []
+
+    def f(v):
+        calls.append(0)
+        return v * len(calls)
+
+    with pytest.raises(UndecidedError, match="must give the same value when it is called again, got another"):
+        check_grads(f, [V])
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda v: np.argmax(v.data), "must return floating arrays, got none"),
+        (lambda v: {"label": "x", "n": 3}, "got none"),
+        (lambda v: v.data * 1j, "got complex ones"),
+    ],
+    ids=["integers", "nothing", "complex"],
+)
+def test_outputs_that_are_not_floating(f, message):
+    with pytest.raises(DTypeError, match=message):
+        check_grads(f, [V])

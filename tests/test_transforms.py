@@ -379,3 +379,92 @@ def test_jvp_of_a_freed_part():
 
     with pytest.raises(GraphError, match="graph must still keep its arrays, but exp has been freed by a backward pass"):
         ac.jvp(f, (X,), (X,))
+
+
+# -- jacobians by rows or columns, and in batches --------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["auto", "fwd", "rev"])
+@pytest.mark.parametrize("shape", [(2, 3), (3,), (0,), ()])
+def test_modes_of_the_jacobian(mode, shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    jac = ac.jacobian(lambda x: np.sin(x) * np.sum(x), mode=mode)(x)
+    assert jac.shape == 2 * shape
+    eye = np.eye(x.size).reshape(2 * shape)
+    same(jac, eye * np.cos(x) * np.sum(x) + np.sin(x).reshape(shape + (1,) * len(shape)) * np.ones(2 * shape))
+    same(ac.hessian(lambda x: np.sum(x**3), mode=mode)(x), eye * 6 * x)
+
+
+def test_auto_takes_the_cheaper_mode(monkeypatch):
+    from autograd_core.transforms import jacobians
+
+    taken = []
+    for name in ("_rows", "_columns"):
+        original = getattr(jacobians, name)
+        monkeypatch.setattr(jacobians, name, lambda *a, f=original, name=name: taken.append(name) or f(*a))
+    ac.jacobian(lambda x: x[:2])(X)
+    ac.jacobian(lambda x: np.stack([x, x]))(X)
+    ac.jacobian(lambda x, y: x * y, argnums=(0, 1))(X, 2.0)
+    ac.hessian(cubic)(X)
+    assert taken == ["_rows", "_columns", "_rows", "_columns"]
+
+
+def test_a_large_jacobian_is_computed_in_chunks(monkeypatch):
+    from autograd_core.transforms import jacobians
+
+    x = np.random.default_rng(0).normal(size=(7, 3))
+
+    def f(x):
+        return x / np.sqrt(np.sum(x * x, axis=1, keepdims=True)) @ x.T
+
+    expected = [ac.jacobian(f, mode=mode)(x) for mode in ("fwd", "rev")]
+    for limit in (1, 100, 1000):
+        monkeypatch.setattr(jacobians, "_CHUNK", limit)
+        for mode, e in zip(("fwd", "rev"), expected, strict=True):
+            same(ac.jacobian(f, mode=mode)(x), e)
+
+
+def test_hooks_and_anomaly_mode_see_single_gradients():
+    seen = []
+
+    def f(x):
+        y = np.exp(x)
+        y.register_hook(lambda g: seen.append(g.shape) or np.clip(g, -0.5, 0.5))
+        return y * 1.0
+
+    same(ac.jacobian(f, mode="rev")(X), 0.5 * np.diag(np.exp(X)))
+    assert seen == [(3,)] * 3
+    with ac.anomaly_mode():
+        same(ac.jacobian(np.exp, mode="rev")(X), np.diag(np.exp(X)))
+        with pytest.raises(ac.errors.NonFiniteError, match="sqrt"), np.errstate(all="ignore"):
+            ac.jacobian(lambda x: np.sqrt(x * 0.0), mode="rev")(X)
+
+
+def test_a_recorded_jacobian():
+    w = Tensor(2.0, requires_grad=True)
+    for mode in ("fwd", "rev"):
+        jac = ac.jacobian(lambda x: np.sin(x) * w, mode=mode)(Tensor(X))
+        assert type(jac) is Tensor and jac.requires_grad
+        w.grad = None
+        jac.sum().backward()
+        same(w.grad.data, np.sum(np.cos(X)))
+        total = ac.grad(lambda x, mode=mode: np.sum(ac.jacobian(np.tanh, mode=mode)(x) ** 2))(X)
+        d = 1 - np.tanh(X) ** 2
+        same(total, -4 * np.tanh(X) * d**2)
+    assert type(ac.jacobian(np.sin)(Tensor(X))) is Tensor and not ac.jacobian(np.sin)(Tensor(X)).requires_grad
+
+
+def test_a_cotangent_of_several_outputs_meets_in_the_inputs():
+    _, pull = ac.vjp(lambda x: (x, x * 2, x, 5.0), X)
+    same(pull((X, X, A[0], 1.0))[0], 3 * X + A[0])
+    _, tangents = ac.jvp(lambda x: (x, x * 2, 5.0), (X,), (A[0],))
+    for t, e in zip(tangents, (A[0], 2 * A[0], 0.0), strict=True):
+        same(t, e)
+
+
+@pytest.mark.parametrize("transform", [ac.jacobian, ac.hessian])
+def test_an_unknown_mode(transform):
+    with pytest.raises(
+        ArgumentError, match=r"mode must be among \('auto', 'fwd', 'rev'\), got 'reverse'; .*at test_tr"
+    ):
+        transform(cubic, mode="reverse")
