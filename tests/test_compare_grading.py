@@ -1,10 +1,13 @@
 """`grade`: who gets points, what a counterexample shows, what a claim may do, and what nobody may learn."""
 
+import ctypes
 import functools
+import gc
 import json
 import os
 import re
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 
 import autograd_core
 from autograd_core import Grade, errors, grade, tag
+from autograd_core.compare import diagnosis
 from autograd_core.compare.counterexamples import Counterexample
 from autograd_core.compare.marks import Mark
 from autograd_core.compare.trials import Assignment, read_ranges
@@ -562,10 +566,142 @@ def test_the_teachers_errors_are_raised_with_the_sizes():
 
 def test_an_interruption_by_the_teacher_goes_through():
     def interrupted(g, X):
-        raise KeyboardInterrupt
+        # As Ctrl-C does it: the exception comes between two instructions, from nowhere in the code.
+        interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        interrupt(ctypes.c_ulong(threading.get_ident()), ctypes.py_object(KeyboardInterrupt))
+        while True:
+            pass
 
     with pytest.raises(KeyboardInterrupt):
         one(interrupted)
+
+
+def test_an_interruption_written_in_a_claim_is_its_failure():
+    def interrupts(g, X):
+        raise KeyboardInterrupt
+
+    mark = one(interrupts)
+    assert mark.verdict == "failed" and mark.counterexamples
+    assert re.fullmatch(r"raises KeyboardInterrupt, at .*: raise KeyboardInterrupt", mark.remarks[0])
+
+
+def test_an_async_claim_fails_and_leaves_no_coroutine_behind():
+    async def awaited(g, X):
+        return right_mean(g, X)
+
+    mark = one(awaited)  # warnings are errors here
+    gc.collect()
+    assert mark.verdict == "failed" and mark.points == 0
+    assert mark.remarks[0].startswith("must return one NumPy array, is an async function, at test_compare_grading.py:")
+
+
+def test_an_answer_of_absurd_size_is_looked_at_once_per_trial():
+    made = []
+
+    def absurd(g, X):
+        made.append(X.shape)
+        return np.broadcast_to(0.0, (3000, 3000))
+
+    mark = one(absurd, examples=1)
+    assert mark.verdict == "failed" and mark.trials == {"failed": 5}
+    assert mark.remarks[0].startswith("returns shape (3000, 3000), far larger than the gradient, at test_compare")
+    assert len(made) <= 5 + 8  # the trials, and shapes on the way to the smallest
+    assert mark.counterexamples[0].sizes == {"n": 1, "k": 1} and mark.counterexamples[0].claimed is None
+
+
+def test_an_answer_without_its_sum_is_not_absurd():
+    mark = one(lambda g, X: np.ones((7, *X.shape)) * g / len(X))
+    assert "far larger" not in mark.remarks[0] and "not that of the gradient" in mark.remarks[0]
+
+
+# -- true gradients that a claim is given ----------------------------------------------------------
+
+
+def layer(X, w):
+    return np.tanh(tag(X @ w, "z"))
+
+
+def named_after(value, *bases):
+    return type(str(value), bases, {"__module__": "builtins"})
+
+
+def tells(g_z, X):
+    raise ValueError(np.array2string(g_z))
+
+
+def tells_by_type(g_z, X):
+    raise named_after(g_z, Exception)
+
+
+def tells_by_result(g_z, X):
+    return named_after(g_z)()
+
+
+def tells_by_dtype(g_z, X):
+    return np.zeros(2, dtype=[(str(g_z), float)])
+
+
+def tells_by_file(g_z, X):
+    exec(compile("raise ValueError", str(g_z), "exec"))
+
+
+def tells_by_shape(g_z, X):
+    return np.outer(g_z, np.ones(X.shape[1] + 1))
+
+
+def tells_by_answer(g_z, X):
+    return np.outer(g_z, np.ones(X.shape[1]))
+
+
+TELLS = {
+    tells: r"raises ValueError, at .*: raise ValueError\(np.array2string\(g_z\)\)",
+    tells_by_type: "raises an exception of its own, at .*: raise named_after",
+    tells_by_result: "must return one NumPy array, at .*: def tells_by_result",
+    tells_by_dtype: "must return real numbers, at .*: def tells_by_dtype",
+    tells_by_file: "raises ValueError, at .*: exec",
+    tells_by_shape: r"returns shape \(\d+, \d+\)",
+    tells_by_answer: r"your answer for X is wrong at index \(\d, \d\); it is not shown",
+}
+
+
+@pytest.mark.parametrize("claim", TELLS, ids=lambda claim: claim.__name__)
+def test_a_claim_cannot_show_the_gradients_it_is_given(claim):
+    given = []
+
+    @functools.wraps(claim)
+    def spy(g_z, X):
+        given.append(g_z)
+        return claim(g_z, X)
+
+    def make(rng, n, k):
+        return {"X": rng.normal(size=(n, k)), "w": rng.normal(size=k)}
+
+    result = grade(layer, make, {"X": spy}, sizes={"n": (2, 5), "k": (2, 4)}, seed="s", rounds=4)
+    assert result.points == 0 and given
+    reports = result.to_text(1000) + result.to_json() + result.to_html()
+    assert re.search(TELLS[claim], result.to_text(1000))
+    for x in {float(x) for array in given for x in array.flat} - {0.0, 1.0}:
+        assert not any(f"{x:.{digits}g}" in reports for digits in (4, 6)) and repr(x) not in reports
+    assert all(example.claimed is None for example in result["X"].counterexamples)
+
+
+def test_a_claim_that_is_given_none_shows_its_message():
+    def fails(g, X):
+        raise ValueError("about X")
+
+    assert "raises ValueError: about X" in one(fails).remarks[0]
+
+
+def test_causes_are_not_looked_for_unless_they_are_shown(monkeypatch):
+    asked = []
+    monkeypatch.setattr(diagnosis, "case_of", lambda *a: asked.append(a) or case_of(*a))
+    case_of = diagnosis.case.case_of
+    claims = {"Z": functools.partial(summary, coefficient=3.0), "B": lambda g: g}
+    graded(claims)
+    assert not asked
+    result = graded(claims, hints=True)
+    # Once per trial and claim of the table, never while counterexamples are shrunk.
+    assert 0 < len(asked) <= sum(sum(mark.trials.values()) for mark in result.values())
 
 
 def test_hints_may_be_found_in_the_formula_itself():

@@ -112,16 +112,16 @@ def test_in_a_narrow_terminal_hints_go_below_their_row(long):
     assert lines[2].startswith("x ") and lines[3].startswith("    the path") and lines[-2].startswith("w ")
 
 
-def test_the_width_is_the_terminals_or_120(long, monkeypatch):
-    assert output.terminal_width() == 120  # not a terminal: it is captured
-    assert str(long) == long.to_text(120) != long.to_text(80)
+def test_the_width_is_the_terminals_or_100(long, monkeypatch):
+    assert output.terminal_width() == 100  # not a terminal: it is captured
+    assert str(long) == long.to_text(100) != long.to_text(80)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     assert str(long) == long.to_text(80)
     monkeypatch.setenv("COLUMNS", "7")
     assert output.terminal_width() == output.LEAST
     monkeypatch.setattr(sys, "stdout", None)
-    assert output.terminal_width() == 120
+    assert output.terminal_width() == 100
 
 
 # -- files -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ The pieces, one idea per file:
 - `confirm`   confirms these by complex step or central differences
 - `rounding`  measures an error against a rounding bound
 - `blindspots` says where an exact claim holds only because an input is 0, 1 or -1
+- `saturation` says where a gradient is below the rounding of its own terms
 - `sweep`     fits the order of an error in a swept parameter
 - `diagnosis` looks for the repair that explains a wrong claim
 - `judge`     brings them together into verdicts
@@ -190,8 +191,10 @@ def grade(
     What a claim does wrong (raising, printing, writing into its arguments, returning another type or
     shape, drawing random numbers, computing on the engine) is said in its remarks with the
     student's own line; printing costs nothing, the others are failures. The claim gets read-only copies of plain
-    arrays. It runs in this process without a time limit: an endless loop is not ended, and this is no sandbox
-    against hostile code.
+    arrays. A claim that is given a `g_<tag>`, a true gradient, could hand it on: of such a claim the reports show
+    neither the answer's numbers nor the text of an exception, only type, line and shape. A Ctrl-C ends the grading;
+    a `raise KeyboardInterrupt` written in a claim is a failure like any other. The claim runs in this process
+    without a time limit: an endless loop is not ended, and this is no sandbox against hostile code.
 
     Raises:
         ArgumentError: Sizes, points or counts outside their domain; names unknown to `f`.

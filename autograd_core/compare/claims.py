@@ -43,6 +43,11 @@ class Claim:
         try:
             result = self.formula(*values[: self.positional], **keywords)
         except Exception as error:
+            if isinstance(error, ValueError) and "read-only" in str(error):
+                raise ArgumentError(
+                    "compare: a claim must not write into an array that it is given, since these are read-only; "
+                    f"the claim for {self.target!r} does: work on a copy"
+                ) from error
             error.add_note(f"raised by the claim for {self.target!r}")
             raise
         if isinstance(result, (list, tuple)) or result is None:
@@ -50,7 +55,8 @@ class Claim:
                 f"compare: a claim must return one array, got {type(result).__name__} from the "
                 f"claim for {self.target!r}; return the gradient of {self.target!r} only"
             )
-        array = plain(result)
+        # A copy: a claim may return the same buffer from every call.
+        array = np.array(plain(result))
         if array.dtype.kind in "iu":
             array = array.astype(np.float64)
         if array.dtype.kind != "f":
@@ -103,7 +109,7 @@ def _read(
     needs: list[str] = []
     positional = 0
     adjoints: list[str] = []
-    for p in inspect.signature(formula).parameters.values():
+    for p in _parameters(target, formula):
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             raise ArgumentError(
                 f"compare: a claim's parameters must be named one by one, got {p} in the claim for {target!r}"
@@ -121,6 +127,17 @@ def _read(
         needs.append(p.name)
         positional += p.kind is p.POSITIONAL_ONLY
     return Claim(target, formula, tuple(needs), positional, tuple(adjoints))
+
+
+def _parameters(target: str, formula: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(formula).parameters.values())
+    except (TypeError, ValueError):  # built-in functions need not have one
+        name = getattr(formula, "__name__", type(formula).__name__)
+        raise ArgumentError(
+            "compare: a claim must have a signature, since the names of its parameters say what it needs; "
+            f"{name!r}, given for {target!r}, has none: write lambda g, ...: {name}(...)"
+        ) from None
 
 
 def _check_adjoint(target: str, adjoint: str, tags: tuple[str, ...]) -> None:

@@ -10,25 +10,27 @@ random directions across all of them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 import autograd_core
-from autograd_core.compare.oracle import Truth
+from autograd_core.compare.oracle import Truth, truth
 from autograd_core.compare.problem import Array, Problem
 from autograd_core.compare.tagging import TagScope, plain
 
 EVERY_ELEMENT = 512  # up to this size each element is perturbed,
 SOME_ELEMENTS = 128  # of a larger target this many
 WORK = 1e7  # elements computed per target; keeps a 64 x 1437 batch below a second
+ZEROS = 4  # elements that are exactly zero, besides
 DIRECTIONS = 4
 COMPLEX_STEP = 2.0**-332  # about 1e-100: squares vanish, first derivatives keep all their digits
 LEVELS = 8
 SHRINK = 8.0
 TRUSTED = 1e-5  # differences with a larger error bar confirm nothing
+SATURATED = 1e-2  # of the slope nearer to zero: beside it the engine rounds to all digits that are asked for
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -66,6 +68,7 @@ class _Probe:
     at: Truth
     noise: Array
     on_arrays: bool = field(init=False)
+    least: list[float] | None = None  # per draw, what errors are relative to at least
 
     def __post_init__(self) -> None:
         self.on_arrays = True
@@ -88,7 +91,7 @@ class _Probe:
 
     def length(self, name: str) -> float:
         """The distance over which f may be expected to change: the spread of what moves, or else its size."""
-        x = self.at.inputs[name] if name in self.at.inputs else self.at.tags[name]
+        x = self.at.value(name)
         if not x.size:
             return 1.0
         size = float(np.sqrt(np.mean(x * x)))
@@ -116,6 +119,7 @@ def confirm(
     noise: Array,
     rng: np.random.Generator,
     share: float = 1.0,
+    worst: Mapping[str, Collection[tuple[int, ...]]] | None = None,
 ) -> dict[str, Confirmation]:
     """Confirm the engine's gradient of each target for all upstream draws.
 
@@ -127,22 +131,52 @@ def confirm(
         noise: What rounding leaves uncertain of each element of the output.
         rng: Source of the subset and of the directions.
         share: Of the elements, for points in the middle of a sweep.
+        worst: By target, elements at which the claims are off most: perturbed in any case.
     """
     probe = _Probe(problem, at, noise)
     true = [at.pullback(ct) for ct in draws]
     results = {}
     for name, bound in targets.items():
         gradients = [pulled[name] for pulled in true]
-        moves = list(_moves(at, name, rng, share))
-        result = None
-        if at.analytic and probe.on_arrays:
-            result = _complex_step(probe, name, moves, gradients, draws, bound)
-        if result is None or not result.ok:
-            # A second opinion: f on complex arrays may differ from f (a conjugate, a modulus).
-            second = _at_some_length(probe, name, moves, gradients, draws, bound)
-            result = second if result is None or second.ok else result
+        moves = list(_moves(at, name, rng, share, (worst or {}).get(name, ())))
+        result = _confirmed(probe, name, moves, gradients, draws, bound)
+        if not result.ok and not result.kinks:
+            slopes = [SATURATED * s for s in _slopes_nearby(problem, at, name, draws)]
+            if all(float(np.abs(b).max(initial=0.0)) < 1e-3 * s for b, s in zip(gradients, slopes, strict=True)):
+                # All of it is saturated: what the engine computes is right beside the slope nearer to zero.
+                probe.least = slopes
+                second = _confirmed(probe, name, moves, gradients, draws, bound)
+                probe.least = None
+                result = second if second.ok else result
         results[name] = result
     return results
+
+
+def _confirmed(
+    probe: _Probe, name: str, moves: list[_Move], gradients: list[Array], draws: list[Array], bound: float
+) -> Confirmation:
+    result = None
+    if probe.at.analytic and probe.on_arrays:
+        result = _complex_step(probe, name, moves, gradients, draws, bound)
+    if result is None or not result.ok:
+        # A second opinion: f on complex arrays may differ from f (a conjugate, a modulus).
+        second = _at_some_length(probe, name, moves, gradients, draws, bound)
+        result = second if result is None or second.ok else result
+    return result
+
+
+def _slopes_nearby(problem: Problem, at: Truth, name: str, draws: list[Array]) -> list[float]:
+    """Per draw, the largest mean slope that the engine finds between the point and zero."""
+    slopes = [0.0] * len(draws)
+    shapes = {tag: x.shape for tag, x in at.tags.items()}
+    for k in range(1, 8):
+        try:
+            there = truth(problem, {n: x * 0.5**k for n, x in at.inputs.items()}, at.params, shapes)
+            found = [float(np.abs(there.pullback(ct)[name]).max()) * 0.5**k for ct in draws]
+        except Exception:  # f is not defined there
+            continue
+        slopes = [max(s, t) if np.isfinite(t) else s for s, t in zip(slopes, found, strict=True)]
+    return slopes
 
 
 @dataclass(frozen=True)
@@ -151,13 +185,49 @@ class _Move:
     index: tuple[int, ...] | None  # of the only element that moves; None for all of them
 
 
-def _moves(at: Truth, name: str, rng: np.random.Generator, share: float) -> Iterator[_Move]:
+def kinks(
+    problem: Problem,
+    at: Truth,
+    name: str,
+    indices: Sequence[tuple[int, ...]],
+    draws: list[Array],
+    noise: Array,
+) -> list[tuple[int, ...]]:
+    """Those of the indices of a target at which f is not differentiable."""
+    probe = _Probe(problem, at, noise)
+    length = probe.length(name)
+    uncertain = np.array([float(np.abs(ct * noise).sum()) for ct in draws])
+    found = []
+    for index in indices:
+        direction = np.zeros(at.shape(name))
+        direction[index] = length
+
+        def projected(t: float, direction: Array = direction) -> Array:
+            y = probe(name, t * direction)
+            return np.array([float((ct * y).sum()) for ct in draws])
+
+        try:
+            if _is_kink(projected, uncertain):
+                found.append(index)
+        except Exception:  # f is not defined there; that is for `confirm` to say
+            continue
+    return found
+
+
+def _moves(
+    at: Truth, name: str, rng: np.random.Generator, share: float, worst: Collection[tuple[int, ...]]
+) -> Iterator[_Move]:
     shape = at.shape(name)
     size = int(np.prod(shape))
     work = at.output.size + sum(x.size for x in at.inputs.values())
     most = max(16, int(min(EVERY_ELEMENT, WORK / work) * share))
     some = min(most, SOME_ELEMENTS)
-    chosen = range(size) if size <= most else np.sort(rng.choice(size, some, replace=False))
+    chosen = list(range(size))
+    if size > most:
+        # Whether a kink is seen must not hang on the choice: most are at zeros, and wrong claims show the others.
+        zeros = np.flatnonzero(at.value(name) == 0.0)[:ZEROS]
+        certain = {int(np.ravel_multi_index(index, shape)) for index in worst} | set(zeros.tolist())
+        chosen = sorted(certain | set(rng.choice(size, some, replace=False).tolist()))
     for flat in chosen:
         index = tuple(int(i) for i in np.unravel_index(flat, shape))
         direction = np.zeros(shape)
@@ -199,7 +269,7 @@ def _complex_step(
     bound: float,
 ) -> Confirmation | None:
     worst = 0.0
-    floors = [1e-9 * probe.flow(ct) / probe.length(name) for ct in draws]
+    floors = probe.least or [1e-9 * probe.flow(ct) / probe.length(name) for ct in draws]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
@@ -245,12 +315,20 @@ def _differences(
     length: float,
 ) -> Confirmation:
     method, coverage = "central differences", _coverage(moves, gradients[0].size)
-    floors = [1e-6 * probe.flow(ct) / length for ct in draws]
+    floors = probe.least or [1e-6 * probe.flow(ct) / length for ct in draws]
     noise = np.array([float(np.abs(ct * probe.noise).sum()) for ct in draws])
     worst = bar = excess = 0.0
     kinks: list[tuple[int, ...]] = []
     nowhere = "f could not be evaluated around the point"
+    x = probe.at.value(name)
     for move in moves:
+        if move.index is None and kinks:
+            # Where f is known to have a kink, its slope along a direction would say nothing of the others.
+            smooth = np.ones(x.shape)
+            smooth[tuple(np.transpose(kinks))] = 0.0
+            if any(x[index] == 0.0 for index in kinks):
+                smooth[x == 0.0] = 0.0
+            move = _Move(move.direction * smooth, None)
 
         def projected(t: float, move: _Move = move) -> Array:
             y = probe(name, t * length * move.direction)

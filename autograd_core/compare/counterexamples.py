@@ -28,7 +28,8 @@ class Counterexample:
         inputs: The inputs.
         params: The parameters.
         upstream: The upstream gradient g; None for a Jacobian.
-        claimed: What the claim returned; None if it returned nothing.
+        claimed: What the claim returned; None if it returned nothing, or if it is given true gradients,
+            which its answer may repeat.
         wrong_at: Index of the element that is farthest off; None where the whole shape is wrong.
         failure: What the claim did instead of returning an array of the right shape.
     """
@@ -137,12 +138,13 @@ def show(trial: Trial, target: str, guard: Guard, rng: np.random.Generator) -> C
             claimed = claim.evaluate(known(ct, pulled))
         except ClaimError as stop:
             return replace(example, upstream=ct, failure=stop.failure)
+        answer = None if claim.adjoints else claimed
         if claimed.shape != true.shape:
             text = f"returns shape {claimed.shape}, must be {true.shape}"
-            return replace(example, upstream=ct, claimed=claimed, failure=Failure("shape", text, guard.definition()))
+            return replace(example, upstream=ct, claimed=answer, failure=Failure("shape", text, guard.definition()))
         error = np.where(np.isfinite(claimed), np.abs(claimed - true), np.inf)
         worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
-        shown = replace(example, upstream=ct, claimed=claimed, wrong_at=worst)
+        shown = replace(example, upstream=ct, claimed=answer, wrong_at=worst)
         found.append((float(error.max()), float(np.abs(true).max()), shown))
     scale = max(size for _, size, _ in found)
     clear = [shown for error, _, shown in found if error > SHOWN * scale]

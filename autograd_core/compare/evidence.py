@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from autograd_core.compare.claims import Claim
-from autograd_core.compare.confirm import Confirmation, confirm
-from autograd_core.compare.oracle import Truth, truth
+from autograd_core.compare.confirm import Confirmation, confirm, kinks
+from autograd_core.compare.oracle import Truth, discover_tags, truth
 from autograd_core.compare.problem import Array, Problem
 from autograd_core.compare.rounding import COARSE_MOVES, EPS, MOVES, Samples, measure, moved
 from autograd_core.errors import ArgumentError
 
 DRAWS = 3  # independent upstream gradients; Gaussian, so that no projection annihilates them
+WORST = 3  # elements of each draw at which a claim is off most: there the oracle is confirmed as well
+Index = tuple[int, ...]
 RESCALE = 1.37  # no power of two: the backward pass of a scaled upstream gradient rounds anew
 
 
@@ -30,7 +32,9 @@ class Evidence:
         confirmations: Of every gradient that a claim is judged by or uses.
         noise: What rounding leaves uncertain of each element of the output.
         coarse: Samples of a claim at points farther away, for each draw; computed when asked for.
-        elsewhere: Claim and truth, for one draw, at other inputs.
+        elsewhere: Claim and truth, for one draw, at other inputs and parameters, of other shapes too.
+        repeat: Evaluates a claim at every point again; raises if it gives anything else than before.
+        kinks_among: Those of the indices of a target at which f is not differentiable.
     """
 
     at: Truth
@@ -39,7 +43,9 @@ class Evidence:
     confirmations: dict[str, Confirmation]
     noise: Array
     coarse: Callable[[Claim], list[Samples]]
-    elsewhere: Callable[[Claim, Mapping[str, Array]], tuple[Array, Array]]
+    elsewhere: Callable[[Claim, Mapping[str, Any], int], tuple[Array, Array]]
+    repeat: Callable[[Claim], None]
+    kinks_among: Callable[[str, Sequence[Index]], list[Index]]
 
     def flow(self, ct: Array) -> float:
         """The size of the terms that make up <ct, f>, even where they cancel in it."""
@@ -118,15 +124,49 @@ def gather(
             far.extend(aside(step, together=bool(i % 2)) for i, step in enumerate(COARSE_MOVES))
         return _coarse(claim, far, size)
 
-    def elsewhere(claim: Claim, inputs: Mapping[str, Array]) -> tuple[Array, Array]:
-        point = truth(problem, inputs, params, tags)
+    def elsewhere(claim: Claim, changed: Mapping[str, Any], draw: int) -> tuple[Array, Array]:
+        inputs = {name: _frozen(changed.get(name, x)) for name, x in problem.inputs.items()}
+        others = {name: changed.get(name, value) for name, value in params.items()}
+        there = replace(problem, inputs=inputs, params=others, swept=None)
+        point = truth(there, inputs, others, discover_tags(there))
         if claim.is_jacobian:
             return claim.evaluate(_known(point, None, {})), point.jacobian({claim.target})[claim.target]
-        pulled = _pulled(point, draws[0], 1.0)
-        return claim.evaluate(_known(point, draws[0], pulled)), pulled[claim.target]
+        ct = draws[draw]
+        if point.output.shape != ct.shape:
+            ct = _frozen(np.random.default_rng(draw).standard_normal(point.output.shape))
+        pulled = _pulled(point, ct, 1.0)
+        return claim.evaluate(_known(point, ct, pulled)), pulled[claim.target]
 
-    confirmations = confirm(problem, at, bounds, draws, noise, rng, share)
-    return Evidence(at, draws, samples, confirmations, noise, coarse, elsewhere)
+    def repeat(claim: Claim) -> None:
+        # In another order than the first time, so that a state of period n is not met in step again.
+        for d, sample in reversed(list(enumerate(samples[claim.target]))):
+            for p, (point, cts) in reversed(list(enumerate(points))):
+                known = _known(point, None, {}) if claim.is_jacobian else _known(point, cts[d], gradients[p][d])
+                _check_deterministic(claim, sample.claimed[p], claim.evaluate(known))
+
+    def kinks_among(name: str, indices: Sequence[Index]) -> list[Index]:
+        return kinks(problem, at, name, indices, draws, noise)
+
+    worst: dict[str, set[Index]] = {}
+    for claim in claims:
+        worst.setdefault(claim.target, set()).update(_worst(claim, samples[claim.target], at.output.ndim))
+    confirmations = confirm(problem, at, bounds, draws, noise, rng, share, worst)
+    return Evidence(at, draws, samples, confirmations, noise, coarse, elsewhere, repeat, kinks_among)
+
+
+def _worst(claim: Claim, samples: Sequence[Samples], leading: int) -> set[Index]:
+    """The few elements of the target at which the claim is off most."""
+    chosen = set()
+    for sample in samples:
+        a, b = sample.claimed[0], sample.true[0]
+        if a.shape != b.shape:
+            continue
+        error = np.nan_to_num(np.abs(a - b), nan=np.inf).ravel()
+        few = np.argsort(error)[-WORST:]
+        for flat in few[error[few] > 0.0]:
+            index = tuple(int(i) for i in np.unravel_index(flat, b.shape))
+            chosen.add(index[leading:] if claim.is_jacobian else index)
+    return chosen
 
 
 def _coarse(claim: Claim, points: Sequence[tuple[Truth, list[Array]]], size: int) -> list[Samples]:
@@ -186,5 +226,6 @@ def _check_deterministic(claim: Claim, first: np.ndarray[Any, Any], second: np.n
     if not np.array_equal(first, second, equal_nan=True):
         raise ArgumentError(
             f"compare: a claim must give the same values for the same arguments, got different "
-            f"ones in two calls of the claim for {claim.target!r}"
+            f"ones in two calls of the claim for {claim.target!r}; it must not draw random numbers, count its calls "
+            "or keep anything else between them"
         )

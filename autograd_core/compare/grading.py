@@ -11,17 +11,20 @@ import numpy as np
 
 import autograd_core
 from autograd_core.checks import is_count, is_finite, is_integer
-from autograd_core.compare import compare
 from autograd_core.compare.claims import read_claims
 from autograd_core.compare.counterexamples import Counterexample, show, shrink, simplify
+from autograd_core.compare.judge import judge
 from autograd_core.compare.marks import Grade, Mark
 from autograd_core.compare.oracle import discover_tags
+from autograd_core.compare.problem import Problem
 from autograd_core.compare.student import ClaimError, Failure, Guard
+from autograd_core.compare.tagging import TagScope, plain
 from autograd_core.compare.trials import Assignment, Sizes, Trial, read_ranges, words
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError, where
 
 # Faults of which the remark says everything: no inputs are needed to see them.
 SAID = frozenset({"engine", "type", "dtype", "writes", "varies"})
+LARGER, LEAST = 16, 4096  # answers of so many times the elements of the Jacobian are not looked at
 ENOUGH = 2  # trials that must be exact: one may be a coincidence
 
 
@@ -58,12 +61,13 @@ def grade_claims(
                     continue
                 try:
                     guard = Guard(claimed[name], traceable=hints)
-                    read_claims({name: guard}, inputs, values, tuple(tags))
+                    (claim,) = read_claims({name: guard}, inputs, values, tuple(tags))
                 except (ClaimError, ArgumentError, DTypeError) as error:
                     text = str(error).removeprefix("compare: ")
                     marks.append(Mark(name, "failed", 0.0, possible, {}, remarks=(text,)))
                     continue
-                marks.append(_Marker(assignment, name, guard).mark(possible, hidden, examples, hints))
+                guard.secretive = bool(claim.adjoints)
+                marks.append(_Marker(assignment, name, guard, hints).mark(possible, hidden, examples))
     finally:  # what a claim drew from the global generators must not be felt
         np.random.set_state(legacy)
         autograd_core.random.set_state(state)
@@ -107,6 +111,16 @@ def _worth(points: Mapping[str, float] | None, claimed: Mapping[str, Any], known
     return {**worth, **{name: 0.0 for name in claimed if name not in worth}}
 
 
+def _largest(posed: Problem, target: str) -> int:
+    """Elements of which more are neither a gradient of the target nor one with a sum missing."""
+    scope = TagScope(reserved=posed.names)
+    with autograd_core.no_grad():
+        output = posed.run({name: autograd_core.Tensor(x) for name, x in posed.inputs.items()}, posed.params, scope)
+    sizes = {name: np.size(plain(x)) for name, x in (*posed.inputs.items(), *scope.raw.items())}
+    whole = np.size(plain(output)) * sizes.get(target, 1)  # a Jacobian
+    return LARGER * max(whole, *sizes.values()) + LEAST
+
+
 @dataclass(frozen=True)
 class _Outcome:
     """One claim at one trial."""
@@ -126,13 +140,15 @@ class _Marker:
         assignment: The teacher's part.
         name: The input or tag.
         guard: The student's function.
+        hints: Whether causes are looked for.
     """
 
     assignment: Assignment
     name: str
     guard: Guard
+    hints: bool
 
-    def mark(self, possible: float, hidden: Sequence[Sizes], examples: int, hints: bool) -> Mark:
+    def mark(self, possible: float, hidden: Sequence[Sizes], examples: int) -> Mark:
         """Judge the claim at hidden trials, and look for counterexamples where it fails."""
         # Every claim gets inputs of its own: what one claim saw helps no other.
         trials = [self.assignment.trial(sizes, "trial", i, self.name) for i, sizes in enumerate(hidden)]
@@ -143,7 +159,7 @@ class _Marker:
         if not verdict:
             verdict = "exact" if counts["exact"] >= ENOUGH else "undecided"
         remarks = list(dict.fromkeys(str(o.failure) for o in outcomes if o.failure is not None))[:1]
-        if hints:
+        if self.hints:
             remarks += list(dict.fromkeys(o.hint for o in outcomes if o.hint is not None))[:1]
         if verdict == "undecided":
             remarks.append("nothing could be concluded; no point is lost")
@@ -162,12 +178,20 @@ class _Marker:
             tuple(notes),
         )
 
-    def outcome(self, trial: Trial) -> _Outcome:
+    def outcome(self, trial: Trial, explained: bool = True) -> _Outcome:
         """Judge the claim at one trial; errors of the teacher's function are raised."""
+        posed = trial.posed
         self.guard.reset()
         try:
-            line = compare(
-                trial.posed.f, trial.posed.inputs, {self.name: self.guard}, params=trial.posed.params, seed=trial.seed
+            self.guard.largest = _largest(posed, self.name)
+            line = judge(
+                posed.f,
+                posed.inputs,
+                {self.name: self.guard},
+                params=posed.params,
+                sweep=None,
+                seed=trial.seed,
+                diagnose=self.hints and explained,
             )[self.name]
         except ClaimError as stop:
             return _Outcome("failed", stop.failure.kind, stop.failure)
@@ -212,7 +236,7 @@ class _Marker:
             def fails(other: Trial, outcome: _Outcome = outcome) -> bool:
                 if tuple(other.sizes.values()) in taken:
                     return False
-                here = self.outcome(other)
+                here = self.outcome(other, explained=False)
                 return (here.verdict, here.kind) == (outcome.verdict, outcome.kind)
 
             small = shrink(self.assignment, trial, fails, self.name)

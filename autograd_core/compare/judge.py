@@ -10,19 +10,25 @@ from typing import Any
 import numpy as np
 
 import autograd_core
+from autograd_core.checks import is_integer
 from autograd_core.compare.blindspots import blind_spot
 from autograd_core.compare.claims import Claim, read_claims
 from autograd_core.compare.confirm import Confirmation
 from autograd_core.compare.diagnosis import explain
-from autograd_core.compare.evidence import Evidence, gather
+from autograd_core.compare.evidence import WORST, Evidence, gather
 from autograd_core.compare.oracle import discover_tags
 from autograd_core.compare.problem import Array, Problem, problem
 from autograd_core.compare.report import Line, Report
-from autograd_core.compare.rounding import CLEARLY, COARSE_LIMIT, EPS, Measure, Samples, grain, measure
-from autograd_core.compare.sweep import fit_order
+from autograd_core.compare.rounding import CLEARLY, COARSE_LIMIT, EPS, JUDGEABLE, Measure, Samples, grain, measure
+from autograd_core.compare.saturation import Mask, saturated
+from autograd_core.compare.sweep import LEAST_POINTS, fit_order, remainder
 from autograd_core.errors import ArgumentError, ShapeError
 
 MIDDLE_SHARE = 0.125  # of the confirmation's elements, for points inside a sweep
+KINKS_AT_ONCE = 32  # elements at which a seeming mistake is asked whether it is a kink,
+KINKS_AT_MOST = 1024  # as long as all of them are
+JUMP = 1e8
+TERMS = "the terms that make it up"
 ZERO_MARGIN = 1e3  # how far above rounding a claim must be to be wrong where the truth vanishes
 
 
@@ -34,11 +40,12 @@ def judge(
     params: Mapping[str, Any] | None,
     sweep: Mapping[str, Sequence[float]] | None,
     seed: int,
+    diagnose: bool = True,
 ) -> Report:
-    """See `autograd_core.compare.compare`."""
-    if not isinstance(seed, int) or seed < 0:
+    """See `autograd_core.compare.compare`; without `diagnose` no hints are looked for."""
+    if not is_integer(seed, 0):
         raise ArgumentError(f"compare: seed must be a non-negative integer, got {seed!r}")
-    posed = problem(f, inputs, params, sweep)
+    posed = replace(problem(f, inputs, params, sweep), diagnose=diagnose)
     try:
         # Overflow and the like are judged by their results, not announced by warnings.
         with np.errstate(all="ignore"):
@@ -51,7 +58,7 @@ def judge(
                 # A fresh generator: the same draws at each swept value, so that errors are
                 # comparable. Spawned, so that it never repeats the user's own numbers of the same
                 # seed: an upstream gradient equal to the input is what batch norm annihilates.
-                (rng,) = autograd_core.random.fork(seed).spawn(1)
+                (rng,) = autograd_core.random.fork(int(seed)).spawn(1)
                 found.append(gather(posed, values, tags, claims, rng, share))
             swept = [value for value, _ in points if value is not None]
             lines = [_line(posed, claim, found, swept) for claim in claims]
@@ -71,6 +78,7 @@ class _Finding:
     usable: bool = True  # False: nothing here speaks for or against the claim
     worst: tuple[tuple[int, ...], float, float] | None = None
     error_map: Array | None = None
+    residual: Array | None = None  # claim - truth of all draws, relative to max|truth|
     hints: tuple[str, ...] | None = None  # found already, with the shape
 
 
@@ -98,7 +106,7 @@ def _line(posed: Problem, claim: Claim, found: Sequence[Evidence], swept: Sequen
         if "undecided" in verdicts:
             at = verdicts.index("undecided")
             return replace(line, verdict="undecided", reason=_at(posed, swept, at, findings))
-        return replace(line, reason=blind_spot(claim, found[0], np.random.default_rng(0)))
+        return replace(line, reason=blind_spot(claim, found[0]))
     line = replace(line, verdict="wrong", hint=_hint(posed, claim, found, findings, wrong))
     if not swept:
         return line
@@ -109,16 +117,39 @@ def _line(posed: Problem, claim: Claim, found: Sequence[Evidence], swept: Sequen
         [f.verdict == "wrong" for _, f in judged],
     )
     if fit.order is not None:
-        return replace(line, verdict="approximate", order=fit.order, reason="")
+        return _faded(posed, line, fit.order, swept, findings)
     if fit.open:
+        advice = "larger ones" if len(swept) >= LEAST_POINTS else "at least three"
         return replace(
             line,
             verdict="undecided",
             hint=None,
             reason="the error is above rounding at fewer than three swept values, too few to tell "
-            "whether it fades with the parameter; sweep larger ones",
+            f"whether it fades with the parameter; sweep {advice}",
         )
     return line
+
+
+def _faded(posed: Problem, line: Line, order: float, swept: Sequence[float], findings: Sequence[_Finding]) -> Line:
+    """An error that falls with the parameter: approximate, unless something of it stays at zero."""
+    judged = [(v, f) for v, f in zip(swept, findings, strict=True) if f.usable]
+    above = [(v, f) for v, f in judged if f.verdict == "wrong" and f.residual is not None]
+    if judged[-1][1].verdict == "wrong":  # else it is below rounding at the smallest value: nothing stays
+        name = posed.swept[0] if posed.swept else ""
+        residuals = [f.residual for _, f in above if f.residual is not None]
+        stays, doubt = remainder([v for v, _ in above], residuals, order)
+        bound = above[-1][1].bound
+        if stays > CLEARLY * (doubt + bound):
+            return replace(line, reason=f"fades with {name}, but an error of {stays:.1e} stays as {name} goes to 0")
+        if doubt > JUDGEABLE:
+            return replace(
+                line,
+                verdict="undecided",
+                hint=None,
+                reason=f"the error fades with {name}, but up to {doubt:.1e} of it may stay as {name} goes to 0; "
+                f"sweep further down",
+            )
+    return replace(line, verdict="approximate", order=order, reason="")
 
 
 def _how(confirmations: Sequence[Confirmation]) -> str:
@@ -162,22 +193,36 @@ def _finding(posed: Problem, claim: Claim, evidence: Evidence) -> _Finding:
             value, expected = float(claimed[at]), float(sample.true[0][at])
             reason = f"the claimed value at index {at} is {value}"
             return _Finding("wrong", reason, math.inf, worst=(at, value, expected))
-    kinks = evidence.confirmations[name].kinks
+    kinks = list(evidence.confirmations[name].kinks)
     leading = evidence.at.output.ndim if claim.is_jacobian else 0
-    masked = [_without(s, kinks, leading) for s in samples]
-    measures = fine = [measure(s) for s in masked]
-    if any((m.beyond or m.doubtful) and m.error <= COARSE_LIMIT and not m.vanishing for m in measures):
-        # So little may also be rounding of a coarser sort than moves of a few ulps show.
-        far = evidence.coarse(claim)
-        measures = [measure(s, grain(s, _without(c, kinks, leading))) for s, c in zip(masked, far, strict=True)]
-    verdict, reason = _verdict(measures, evidence, name)
-    if verdict == "undecided" and _is_single(samples, fine, measures):
-        reason = f"the claim rounds in single precision, to {max(m.bound for m in measures):.1e}: compute it in float64"
+    nowhere = [np.zeros(b.shape, dtype=bool) for b in true]
+    masks = [_mask(m, kinks, leading) for m in nowhere]
+    verdict, reason, measures = _measured(claim, evidence, masks)
+    if verdict == "wrong":
+        more, all_of_them = _more_kinks(claim, evidence, masks, leading)
+        if more:
+            kinks += more
+            masks = [_mask(m, kinks, leading) for m in nowhere]
+            verdict, reason, measures = _measured(claim, evidence, masks)
+            if all_of_them:
+                verdict, reason = "undecided", ""
+    if verdict != "exact":
+        evidence.repeat(claim)
+    if verdict == "wrong":
+        beneath = saturated(claim, evidence)
+        if any(m.any() for m in beneath):
+            rest = _measured(claim, evidence, [m | n for m, n in zip(masks, beneath, strict=True)])
+            if rest[0] != "wrong":
+                at = next(tuple(map(int, np.argwhere(m)[0])) for m in beneath if m.any())
+                verdict, reason = (
+                    "undecided",
+                    f"at index {at} the gradient is saturated: it is below the rounding of {TERMS}",
+                )
     if kinks and verdict != "wrong":
         at_kinks = ", ".join(map(str, kinks[:3])) + (", ..." if len(kinks) > 3 else "")
         verdict, reason = "undecided", f"f has a kink at {name}{at_kinks}"
     top = max(range(len(measures)), key=lambda i: measures[i].error)
-    m, sample = measures[top], masked[top]
+    m, sample = measures[top], _without(samples[top], masks[top])
     a, b = sample.claimed[0], sample.true[0]
     vanishing = any(x.vanishing for x in measures)
     return _Finding(
@@ -190,7 +235,63 @@ def _finding(posed: Problem, claim: Claim, evidence: Evidence) -> _Finding:
         usable=verdict != "undecided" or not vanishing,
         worst=(m.worst, float(a[m.worst]), float(b[m.worst])),
         error_map=np.abs(a - b) / (m.scale or 1.0),
+        residual=np.stack(
+            [_residual(s, k) / (x.scale or 1.0) for s, k, x in zip(samples, masks, measures, strict=True)]
+        ),
     )
+
+
+def _residual(samples: Samples, mask: Mask) -> Array:
+    masked = _without(samples, mask)
+    return masked.claimed[0].astype(np.float64) - masked.true[0]
+
+
+def _measured(claim: Claim, evidence: Evidence, masks: Sequence[Mask]) -> tuple[str, str, list[Measure]]:
+    """Verdict, reason and measures of all but the masked elements."""
+    samples = evidence.samples[claim.target]
+    masked = [_without(s, mask) for s, mask in zip(samples, masks, strict=True)]
+    measures = fine = [measure(s) for s in masked]
+    if any((m.beyond or m.doubtful) and m.error <= COARSE_LIMIT and not m.vanishing for m in measures):
+        # So little may also be rounding of a coarser sort than moves of a few ulps show.
+        far = [_without(c, mask) for c, mask in zip(evidence.coarse(claim), masks, strict=True)]
+        measures = [measure(s, grain(s, c)) for s, c in zip(masked, far, strict=True)]
+    verdict, reason = _verdict(measures, evidence, claim.target)
+    if verdict == "undecided" and _is_single(samples, fine, measures):
+        reason = f"the claim rounds in single precision, to {max(m.bound for m in measures):.1e}: compute it in float64"
+    return verdict, reason, measures
+
+
+def _more_kinks(
+    claim: Claim, evidence: Evidence, masks: Sequence[Mask], leading: int
+) -> tuple[list[tuple[int, ...]], bool]:
+    """The elements that make a claim wrong, if these are kinks; and whether nothing else was found among very many."""
+    if evidence.confirmations[claim.target].method != "central differences":
+        return [], False
+    error = np.max(
+        [np.abs(_residual(s, k)) for s, k in zip(evidence.samples[claim.target], masks, strict=True)], axis=0
+    )
+    error = error.max(axis=tuple(range(leading)))  # of a Jacobian, the input's elements
+    value = evidence.at.value(claim.target).ravel()
+    order = np.argsort(error, axis=None)[::-1]
+    order = order[error.ravel()[order] > 0.0]
+    found: list[tuple[int, ...]] = []
+    asked, count = 0, WORST  # the few worst first: of a plain mistake none is a kink
+    while len(order) and asked < KINKS_AT_MOST:
+        part, order = order[:count], order[count:]
+        these = evidence.kinks_among(claim.target, _indices(part, error.shape))
+        found += these
+        if len(these) < len(part):
+            return found, False
+        asked, count = asked + len(part), KINKS_AT_ONCE
+        if not any(value[np.ravel_multi_index(index, error.shape)] for index in found):
+            # So far all kinks are at zeros: then the other zeros are kinks as well.
+            found += _indices(order[value[order] == 0.0], error.shape)
+            order = order[value[order] != 0.0]
+    return found, bool(found) and len(order) > 0
+
+
+def _indices(flat: Any, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    return [tuple(int(i) for i in np.unravel_index(f, shape)) for f in flat]
 
 
 def _verdict(measures: Sequence[Measure], evidence: Evidence, name: str) -> tuple[str, str]:
@@ -233,26 +334,31 @@ def _size(evidence: Evidence, name: str) -> float:
 def _vanishing(measures: Sequence[Measure], evidence: Evidence, name: str) -> str:
     scale = max(m.scale for m in measures)
     flow = max(evidence.flow(ct) for ct in evidence.draws)
-    if scale * _size(evidence, name) <= 1e-9 * flow * math.sqrt(evidence.at.output.size):
+    sizes = [evidence.at.output, *evidence.at.inputs.values(), *evidence.at.tags.values()]
+    # Rounding that would need terms far larger than anything in sight is a jump of f.
+    jumps = flow > JUMP * max(float(np.abs(x).max(initial=0.0)) for x in sizes)
+    if not jumps and scale * _size(evidence, name) <= 1e-9 * flow * math.sqrt(evidence.at.output.size):
         return "structurally zero gradient: every claim near zero would fit"
     return "the gradient jumps when the inputs move by an ulp: a kink, a tie, or full cancellation"
 
 
-def _without(samples: Samples, kinks: Sequence[tuple[int, ...]], leading: int) -> Samples:
-    """The samples with claim and truth set to zero at the kinks."""
-    if not kinks:
+def _mask(nowhere: Mask, kinks: Sequence[tuple[int, ...]], leading: int) -> Mask:
+    """Marks the kinks; in a Jacobian, for every element of the output."""
+    result = nowhere.copy()
+    for index in kinks:
+        result[(slice(None),) * leading + index] = True
+    return result
+
+
+def _without(samples: Samples, mask: Mask) -> Samples:
+    """The samples with claim and truth set to zero at the marked elements."""
+    if not mask.any():
         return samples
-
-    def masked(array: Array) -> Array:
-        result = array.copy()
-        for index in kinks:
-            result[(slice(None),) * leading + index] = 0.0
-        return result
-
+    zero = np.float16(0.0)  # keeps the dtype of the claim
     return replace(
         samples,
-        claimed=[masked(a) for a in samples.claimed],
-        true=[masked(b) for b in samples.true],
+        claimed=[np.where(mask, zero, a) for a in samples.claimed],
+        true=[np.where(mask, zero, b) for b in samples.true],
     )
 
 

@@ -215,6 +215,9 @@ def lines(name: str, example: Counterexample) -> list[str]:
         printed += _assigned(f"your answer for {name}", example.claimed)
     if example.failure is not None:
         printed.append(str(example.failure))
+    elif example.wrong_at is not None and example.claimed is None:
+        at = f" at index {example.wrong_at}" if example.wrong_at else ""
+        printed.append(f"your answer for {name} is wrong{at}; it is not shown, since true gradients go into it")
     elif example.wrong_at is not None and example.claimed is not None:
         value = f"{float(example.claimed[example.wrong_at]):.{DIGITS}g}"
         printed.append(f"{value} at index {example.wrong_at} is wrong" if example.wrong_at else f"{value} is wrong")

@@ -13,7 +13,7 @@ from typing import Any
 
 from autograd_core.errors import ArgumentError, where
 
-WIDTH = 120  # columns where the output is no terminal
+WIDTH = 100  # columns where the output is no terminal
 LEAST = 40  # no terminal is taken to be narrower
 ROOM = 24  # remarks in a narrower column are hard to read; they then go below their row
 

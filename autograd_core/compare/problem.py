@@ -29,6 +29,7 @@ class Problem:
         swept: The swept parameter and its values in falling order, or None.
         random_state: The state of `autograd_core.random` in which every run of `f` starts, so that
             a forward function with dropout is the same function in each run.
+        diagnose: Whether a repair of a wrong claim is looked for, which takes time.
     """
 
     f: Callable[..., Any]
@@ -36,6 +37,7 @@ class Problem:
     params: dict[str, Any]
     swept: tuple[str, tuple[float, ...]] | None
     random_state: Any
+    diagnose: bool = True
 
     @property
     def names(self) -> frozenset[str]:

@@ -5,23 +5,27 @@ This keeps mistakes apart from the grading, not attacks: the claim runs in the s
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import contextvars
 import copy
+import dis
 import inspect
 import io
 import linecache
+import math
 import os
 import sys
 import traceback
+import types
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
+import autograd_core
 from autograd_core.errors import _is_inner
 from autograd_core.node import next_number
 from autograd_core.tensor import Tensor
@@ -73,6 +77,9 @@ class Guard:
         calls: How often it was called since the last `reset`.
         printed: The line that printed, or "".
         shape: Of the last answer.
+        largest: Elements that an answer may have. More are no gradient of anything here, and not looked at.
+        secretive: The claim is given true gradients (`g_<tag>`): what it says in an exception, or in
+            the name of a type, may be one and is not repeated.
     """
 
     def __init__(self, formula: Any, traceable: bool = False) -> None:
@@ -87,6 +94,8 @@ class Guard:
         self.calls = 0
         self.printed = ""
         self.shape: tuple[int, ...] = ()
+        self.largest = math.inf
+        self.secretive = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The answer as a new array; raises ClaimError for whatever goes wrong."""
@@ -104,12 +113,12 @@ class Guard:
                 warnings.catch_warnings(action="ignore"),
             ):
                 # In a context of its own: an error state or grad mode that it sets ends with it.
-                answer = contextvars.copy_context().run(lambda: _plain(self.formula(*given, **named)))
-        except KeyboardInterrupt:  # the teacher's
-            raise
+                answer = contextvars.copy_context().run(lambda: self._plain(self.formula(*given, **named)))
         except ClaimError as stop:
             raise ClaimError(Failure(stop.failure.kind, stop.failure.text, self.definition())) from None
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and not self._raises(error):
+                raise  # the teacher's
             raise ClaimError(self._raised(error)) from None
         finally:
             self.printed = self.printed or silenced.line
@@ -134,32 +143,68 @@ class Guard:
         try:
             with contextlib.redirect_stdout(silenced), contextlib.redirect_stderr(silenced):
                 return contextvars.copy_context().run(self.formula, *args, **kwargs)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and not self._raises(error):
+                raise
             raise ClaimError(self._raised(error)) from None
+
+    def _plain(self, result: Any) -> np.ndarray[Any, Any]:
+        """The result as a new plain array: not the student's own, nor of a type with its own arithmetic."""
+        if inspect.iscoroutine(result):
+            result.close()  # else Python warns that it was never awaited
+            raise ClaimError(Failure("type", "must return one NumPy array, is an async function"))
+        if isinstance(result, Tensor) or not isinstance(result, (np.ndarray, np.generic, int, float)):
+            kind = f", returns {type(result).__name__}" if self._may_name(type(result)) else ""
+            raise ClaimError(Failure("type", f"must return one NumPy array{kind}"))
+        if np.size(result) > self.largest:
+            text = f"returns shape {np.shape(result)}, far larger than the gradient"
+            raise ClaimError(Failure("shape", text))
+        array = np.array(result)
+        if array.dtype.kind not in "fiu":
+            kind = f", returns dtype {array.dtype}" if array.dtype.names is None else ""
+            raise ClaimError(Failure("dtype", f"must return real numbers{kind}"))
+        return array
+
+    def _may_name(self, kind: type) -> bool:
+        """Whether the name of a type tells nothing: a name that the student gave may be made of numbers."""
+        known = (builtins, types, np, autograd_core)
+        return not self.secretive or any(getattr(module, kind.__name__, None) is kind for module in known)
+
+    def _raises(self, error: BaseException) -> bool:
+        """Whether the student's own code raises it by a statement: an interruption from outside comes anywhere else."""
+        at = error.__traceback__
+        while at is not None and at.tb_next is not None:
+            at = at.tb_next
+        code = self._code()
+        if at is None or code is None or at.tb_frame.f_code.co_filename != code.co_filename:
+            return False
+        return dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
 
     def definition(self) -> str:
         """Where the formula begins, or ""."""
         code = self._code()
         return _line(code.co_filename, code.co_firstlineno) if code is not None else ""
 
-    def _code(self) -> CodeType | None:
+    def _code(self) -> types.CodeType | None:
         """Of the function, of what a `functools.partial` calls, or of an object's `__call__`."""
         formula: Any = inspect.unwrap(self.formula)
         for function in (formula, getattr(formula, "func", None), type(formula).__call__):
             code = getattr(function, "__code__", None)
-            if isinstance(code, CodeType) and not _is_inner(code.co_filename):
+            if isinstance(code, types.CodeType) and not _is_inner(code.co_filename):
                 return code
         return None
 
     def _raised(self, error: BaseException) -> Failure:
         code = self._code()
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_inner(f.filename)]
-        own = [f for f in frames if code is not None and f.filename == code.co_filename] or frames
+        own = [f for f in frames if code is not None and f.filename == code.co_filename]
+        own = own or ([] if self.secretive else frames)
         line = _line(own[-1].filename, own[-1].lineno or 0) if own else self.definition()
         if isinstance(error, ValueError) and "read-only" in str(error):
             return Failure("writes", WRITES, line)
+        if self.secretive:
+            name = type(error).__name__ if self._may_name(type(error)) else "an exception of its own"
+            return Failure(name, f"raises {name}", line)
         text = traceback.format_exception_only(error)[-1].strip()
         return Failure(type(error).__name__, f"raises {_short(text)}", line)
 
@@ -179,17 +224,6 @@ class _Silenced(io.StringIO):
                 frame = frame.f_back
             self.line = _line(frame.f_code.co_filename, frame.f_lineno)
         return len(text)
-
-
-def _plain(result: Any) -> np.ndarray[Any, Any]:
-    """The result as a new plain array: not the student's own, nor of a type with its own arithmetic."""
-    if isinstance(result, Tensor) or not isinstance(result, (np.ndarray, np.generic, int, float)):
-        kind = type(result).__name__
-        raise ClaimError(Failure("type", f"must return one NumPy array, returns {kind}"))
-    array = np.array(result)
-    if array.dtype.kind not in "fiu":
-        raise ClaimError(Failure("dtype", f"must return real numbers, returns dtype {array.dtype}"))
-    return array
 
 
 def _is_traced(value: Any) -> bool:

@@ -60,7 +60,8 @@ class Case:
         if np.shape(a) != b.shape:
             return False
         error, scale = np.abs(a - b), np.abs(b)
-        if not error.max() <= self.tolerance * scale.max():
+        # What overflows fits nothing: inf is no farther from a number than from another inf.
+        if not (error.max() <= self.tolerance * scale.max() and np.isfinite(scale.max())):
             return False
         if not self.by_slice:
             return True
@@ -236,5 +237,10 @@ def case_of(posed: Problem, claim: Claim, at: Truth, draws: Sequence[Array], sam
 
 def projection(a: Sequence[Array], b: Sequence[Array]) -> float:
     """The factor c that brings c b nearest to a."""
-    square = sum(float((y * y).sum()) for y in b)
-    return sum(float((x * y).sum()) for x, y in zip(a, b, strict=True)) / square if square else 0.0
+    above, below = (max(float(np.abs(x).max(initial=0.0)) for x in xs) for xs in (a, b))
+    if not (0.0 < above < np.inf and 0.0 < below < np.inf):
+        return 0.0
+    # On their own scales, so that no square overflows.
+    square = sum(float(np.square(y / below).sum()) for y in b)
+    product = sum(float(((x / above) * (y / below)).sum()) for x, y in zip(a, b, strict=True))
+    return product / square * (above / below)

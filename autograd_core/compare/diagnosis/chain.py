@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from autograd_core.compare.diagnosis.case import Case, Terms, projection
-from autograd_core.compare.diagnosis.factors import ratio, recognized
+from autograd_core.compare.diagnosis.factors import number, ratio, recognized
 from autograd_core.compare.diagnosis.forwards import untagged
 from autograd_core.compare.problem import Array
 
@@ -65,12 +65,11 @@ def _single(case: Case, parts: Terms, natural: bool = True) -> Iterator[str]:
         candidates = [(0.0, "")] if abs(count) < 1e-6 else []
         candidates += [(v, t) for v, t in recognized(count, case) if t or v in NATURAL or not natural]
         if not natural and count:
-            candidates.append((count, f"{count:.6g}"))
+            candidates.append((count, number(count)))
         for value, text in candidates:
             repaired = (a - (value - 1.0) * t for a, t in zip(case.claimed, term, strict=True))
             if case.fits(repaired, case.true):
                 yield _wording(name, value, text)
-                break
 
 
 def _several(case: Case, parts: Terms) -> Iterator[str]:
@@ -96,19 +95,34 @@ def _solved(case: Case, parts: Terms) -> Iterator[str]:
     solution, _, rank, _ = np.linalg.lstsq(columns / scale, wanted, rcond=1e-9)
     if rank < len(parts):
         return
-    texts = []
-    repaired = list(case.claimed)
-    for (name, term), coefficient in zip(parts.items(), solution / scale, strict=True):
-        known = [(1.0, ""), (0.0, ""), *recognized(coefficient, case)]
-        value, text = next(((v, t) for v, t in known if abs(coefficient - v) <= 1e-6 * max(abs(v), 1.0)), (None, ""))
-        if value is None:
-            return
-        if value != 1.0:
-            texts.append(_wording(name, value, text))
-            repaired = [a - (value - 1.0) * t for a, t in zip(repaired, term, strict=True)]
-    if len(texts) >= 2 and case.fits(repaired, case.true):
-        signs = [text.split(" has its")[0] for text in texts if text.endswith(" sign flipped")]
-        yield f"{' and '.join(signs)} have their signs flipped" if len(signs) == len(texts) else " and ".join(texts)
+    for counted in (False, True):  # 3/2 is a wrong coefficient, or N/(N-1) with N = 3
+        texts: dict[str | None, str] = {}
+        repaired = list(case.claimed)
+        for (name, term), coefficient in zip(parts.items(), solution / scale, strict=True):
+            known = [(1.0, ""), (0.0, ""), *recognized(coefficient, case)]
+            near = [(v, t) for v, t in known if abs(coefficient - v) <= 1e-6 * max(abs(v), 1.0)]
+            if not near:
+                return
+            value, text = next((item for item in near if " in place of " in item[1]), near[0]) if counted else near[0]
+            if value != 1.0:
+                texts[name] = _wording(name, value, text)
+                repaired = [a - (value - 1.0) * t for a, t in zip(repaired, term, strict=True)]
+        if len(texts) >= 2 and case.fits(repaired, case.true):
+            yield _together(texts)
+
+
+def _together(texts: dict[str | None, str]) -> str:
+    """Several paths in one sentence; what is the same of all is said once."""
+    signs = [text.split(" has its")[0] for text in texts.values() if text.endswith(" sign flipped")]
+    if len(signs) == len(texts):
+        return f"{' and '.join(signs)} have their signs flipped"
+    causes = {text.removesuffix(f" in {path_named(name)}") for name, text in texts.items()}
+    if len(causes) == 1 and None not in texts:
+        return f"{causes.pop()} in the paths through {' and '.join(map(repr, texts))}"
+    counts = {text.removeprefix(f"{path_named(name)} is ") for name, text in texts.items()}
+    if len(counts) == 1 and None not in texts:
+        return f"the paths through {' and '.join(map(repr, texts))} are {counts.pop()}"
+    return " and ".join(texts.values())
 
 
 def path_named(name: str | None) -> str:
@@ -120,10 +134,10 @@ def _wording(name: str | None, value: float, text: str) -> str:
     path = path_named(name)
     if value == 0.0:
         return f"{path} is missing"
+    if " in place of " in text:
+        return f"{text} in {path}"
     if value == 2.0:
         return f"{path} is counted twice"
     if value == -1.0:
         return f"{path} has its sign flipped"
-    if " in place of " in text:
-        return f"{text} in {path}"
     return f"{path} is counted {text.split(' times')[0] or ratio(value)} times"

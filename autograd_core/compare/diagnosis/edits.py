@@ -6,6 +6,7 @@ depends on it computed again. A change that fits the first upstream draw must fi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from autograd_core.compare.diagnosis.case import Case
 from autograd_core.compare.diagnosis.forwards import moves, operand, uses
 from autograd_core.compare.diagnosis.shapes import all_axes, named
-from autograd_core.compare.diagnosis.tracing import INFIX, Change, Program, Ref, Step
+from autograd_core.compare.diagnosis.tracing import INFIX, Change, Program, Ref, Step, written
 
 Edit = tuple[str, dict[int, Change]]
 SKIPPED = 500.0  # work that an edit costs even if it is not tried
@@ -170,6 +171,8 @@ def _tokens(program: Program, case: Case) -> Iterator[Edit]:
                     yield f"{name} in place of {function.__name__} of {text}", {i: Step(function, args, {}).run}
         elif call is np.transpose:
             yield f"{program.text(args[0])} transposed too much", {i: operand(args[0])}
+        elif call is np.cumsum and isinstance(args[0], Ref):
+            yield f"cumsum of {program.text(args[0])} in place of the reversed cumsum", {i: _from_the_end(step)}
         elif call is np.matmul or call is np.dot:
             for k, x in enumerate(args):
                 if isinstance(x, Ref) and np.ndim(program.values[x.index]) == 2:
@@ -180,6 +183,42 @@ def _tokens(program: Program, case: Case) -> Iterator[Edit]:
             yield f"{program.text(args[0])}: the other side of the kink", {i: _negated(step)}
         if call is np.multiply:
             yield "elementwise product in place of a matrix product", {i: Step(np.matmul, args, {}).run}
+        if call in (np.multiply, np.matmul, np.dot):
+            yield from _matrix_products(program, i, step)
+
+
+def _matrix_products(program: Program, i: int, step: Step) -> Iterator[Edit]:
+    """The product of two matrices in another order, with other transposes."""
+    if len(step.args) != 2 or not all(isinstance(x, Ref) and np.ndim(program.values[x.index]) == 2 for x in step.args):
+        return
+    for order in ((0, 1), (1, 0)):
+        for flips in itertools.product((False, True), repeat=2):
+            if step.call is not np.multiply and order == (0, 1) and not all(flips):
+                continue  # the claim itself, and a single transpose, which has words of its own
+            operands = [(step.args[k], flip) for k, flip in zip(order, flips, strict=True)]
+            text = " @ ".join(_flipped(program, x) if flip else program.text(x, nested=True) for x, flip in operands)
+
+            def change(values: list[Any], operands: Any = operands) -> Any:
+                a, b = (values[x.index].T if flip else values[x.index] for x, flip in operands)
+                return a @ b
+
+            yield f"{program.text(Ref(i))} in place of {text}", {i: change}
+
+
+def _flipped(program: Program, x: Ref) -> str:
+    step = program.steps.get(x.index)
+    if step is not None and step.call is np.transpose and len(step.args) == 1:
+        return program.text(step.args[0], nested=True)
+    return f"{program.text(x, nested=True)}.T"
+
+
+def _from_the_end(step: Step) -> Change:
+    def change(values: list[Any]) -> Any:
+        axis = step.args[1] if len(step.args) > 1 else step.kwargs.get("axis")
+        x = values[step.args[0].index]
+        return np.flip(np.cumsum(np.flip(x, axis), axis=axis), axis)
+
+    return change
 
 
 def _operators(program: Program, i: int, step: Step) -> Iterator[Edit]:
@@ -192,7 +231,7 @@ def _operators(program: Program, i: int, step: Step) -> Iterator[Edit]:
     if call is np.power and isinstance(args[1], (int, float)):
         for p in EXPONENTS:
             if p != args[1]:
-                yield f"exponent {args[1]:g} in place of {p:g}", {i: Step(np.power, (args[0], p), {}).run}
+                yield f"exponent {written(args[1])} in place of {p:g}", {i: Step(np.power, (args[0], p), {}).run}
     words: dict[Any, str] = {np.add: "term", np.subtract: "term", np.multiply: "factor"}
     word = words.get(call, WORDS[call])
     whole = program.text(Ref(i))
@@ -269,7 +308,7 @@ def _numbers_for_names(program: Program, case: Case) -> Iterator[Edit]:
         for k, x in enumerate(step.args):
             if isinstance(x, (int, float)) and step.call in INFIX:
                 for j in leaves:
-                    yield f"{x:g} in place of {program.names[j]}", {i: with_operand(step, k, operand(Ref(j)))}
+                    yield f"{written(x)} in place of {program.names[j]}", {i: with_operand(step, k, operand(Ref(j)))}
 
 
 def uses_of(program: Program, values: list[int]) -> Iterator[tuple[int, int, Ref]]:

@@ -12,6 +12,7 @@ import numpy as np
 from autograd_core.compare.diagnosis.case import Case, projection
 
 LARGEST = 12  # of numerator and denominator of a "simple" ratio
+NEAR = 1e-4  # six digits hardly tell a number this near to a simple one from it
 CLOSE = 1e-6  # a measured factor this near to a meaningful value is taken for it, and then checked
 
 
@@ -30,7 +31,7 @@ def any_factor(case: Case) -> Iterator[str]:
     """The whole gradient times any number."""
     factor = projection(case.claimed, case.true)
     if factor and case.fits((a / factor for a in case.claimed), case.true):
-        yield f"{factor:.6g} times the gradient"
+        yield f"{number(factor)} times the gradient"
 
 
 def recognized(factor: float, case: Case) -> Iterator[tuple[float, str]]:
@@ -41,7 +42,8 @@ def recognized(factor: float, case: Case) -> Iterator[tuple[float, str]]:
         # Halves and whole numbers are coefficients sooner than counts: 3/2 is a wrong exponent before
         # it is N/(N-1) with N = 3.
         halves = [item for item in plain if (2.0 * item[0]).is_integer()]
-        meant = [*halves, *_counting(case, case.counts), *plain, *_counting(case, case.lengths - case.counts)]
+        counting = [*_counting(case, case.counts), *_confused(case)]
+        meant = [*halves, *counting, *plain, *_counting(case, case.lengths - case.counts)]
         near = case.notes["factors"] = (np.array([value for value, _ in meant]), meant)
     values, meant = near
     for i in np.flatnonzero(np.abs(values - factor) <= CLOSE * np.abs(values)):
@@ -67,6 +69,20 @@ def _counting(case: Case, counts: frozenset[int]) -> Iterator[tuple[float, str]]
             yield 1.0 / math.sqrt(n), f"1/sqrt(N) times the gradient (N = {n})"
 
 
+def _confused(case: Case) -> Iterator[tuple[float, str]]:
+    """Averages over the length of another axis."""
+    shape = case.true[0].shape[case.output_ndim :]
+    lengths = {n for x in (case.at.output, *case.at.inputs.values()) for n in x.shape}
+    for n in sorted(case.counts):
+        for m in sorted(lengths - {n}):
+            if n < 2 or m < 2:
+                continue
+            text = f"{m} in place of {n}"
+            if shape.count(m) == shape.count(n) == 1:
+                text = f"the length of axis {shape.index(m)} in place of axis {shape.index(n)}"
+            yield n / m, text
+
+
 def counts_unbiased(case: Case, n: int) -> bool:
     """Whether f itself divides by n - 1."""
     program = case.forward
@@ -89,6 +105,25 @@ def _simple() -> tuple[Fraction, ...]:
 
 def _float(fraction: Fraction) -> float:
     return fraction.numerator / fraction.denominator
+
+
+def number(value: float) -> str:
+    """A number in six digits; as in "(1 + 1e-06)" where these would not tell it from a simple one."""
+    size = abs(value)
+    near = Fraction(size).limit_denominator(LARGEST)
+    rest = size - float(near)
+    if not near or not 0.0 < abs(rest) < NEAR * near:
+        return f"{value:.6g}"
+    return f"{'-' if value < 0 else ''}({near} {'+' if rest > 0 else '-'} {abs(rest):.2g})"
+
+
+def unlike(value: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to tell them apart."""
+    for digits in range(6, 18):
+        pair = f"{value:.{digits}g}", f"{other:.{digits}g}"
+        if pair[0] != pair[1] and abs(float(pair[0]) - value) + abs(float(pair[1]) - other) < 0.1 * abs(value - other):
+            break
+    return pair
 
 
 def ratio(value: float) -> str:

@@ -31,6 +31,45 @@ def insertions(case: Case) -> Iterator[str]:
     yield from fitting(case, _operands)
 
 
+def factors_outside(case: Case) -> Iterator[str]:
+    """A factor of the whole that belongs beside g, inside the sums."""
+    yield from fitting(case, _outside)
+
+
+def missing_factors(case: Case) -> Iterator[str]:
+    """An input or a tag that g is not multiplied with."""
+    if not case.programs or "g" not in case.programs[0].names:
+        return
+    place = case.programs[0].names.index("g")
+    names = [n for n in (*case.at.inputs, *case.at.tags) if n in case.programs[0].names]
+
+    def edits(program: Program, case: Case) -> Iterator[Edit]:
+        for name in names:
+            yield f"factor {name} is missing", _everywhere(program, place, _times(program.names.index(name)))
+
+    yield from fitting(case, edits)
+
+
+def _times(j: int) -> Wrap:
+    return lambda x, values: x * values[j]
+
+
+def _outside(program: Program, case: Case) -> Iterator[Edit]:
+    if "g" not in program.names:
+        return
+    live = set(program.live())
+    g = program.names.index("g")
+    inside = _everywhere(program, g, lambda x, values: x)
+    for i, k, x in uses_of(program, list(range(len(program.names)))):
+        step = program.steps[i]
+        divides = step.call is np.divide and k == 0
+        if x.index == g or i in inside or not (step.call is np.multiply or divides) or i not in live:
+            continue
+        without = with_operand(step, 0, lambda values: 1.0) if divides else operand(step.args[1 - k])
+        changes = {**_everywhere(program, g, _times(x.index)), i: without}
+        yield f"factor {program.text(x)} outside the sums in place of beside g", changes
+
+
 def _places(program: Program) -> Iterator[tuple[str, Any, Callable[[Wrap], dict[int, Change]]]]:
     """Every use of a value, and the result: its text, its value, and how to wrap something around it."""
     for i, k, x in uses_of(program, list(range(len(program.values)))):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.compare.diagnosis.case import Case
+from autograd_core.compare.diagnosis.insertions import missing_factors
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -23,6 +24,7 @@ def other_gradients(case: Case) -> Iterator[str]:
         if np.shape(gradients[0]) == case.true[0].shape and case.fits(gradients, case.true):
             continue  # the two are equal: nothing was mixed up
         if case.fits(case.claimed, gradients):
+            yield from missing_factors(case)
             yield f"this is the gradient of {name!r}"
         elif case.fits([-a for a in case.claimed], gradients):
             yield f"this is minus the gradient of {name!r}"

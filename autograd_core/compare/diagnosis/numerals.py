@@ -8,14 +8,35 @@ import numpy as np
 
 from autograd_core.compare.diagnosis.case import Case, projection
 from autograd_core.compare.diagnosis.edits import right
+from autograd_core.compare.diagnosis.factors import unlike
 from autograd_core.compare.diagnosis.tracing import INFIX, Program, Step
 
 SMALL = 12.0  # numbers that may stand in a formula for no reason that is to be told: halves and thirds up to this
+COARSER = 0.01  # a number this near to one of f's is meant for it
 
 
 def numbers(case: Case) -> Iterator[str]:
     """A number in place of a simple one, or of N."""
     yield from _numbers(case, simple=True)
+
+
+def constants(case: Case) -> Iterator[str]:
+    """A number of f with fewer digits, such as 3.14 for pi."""
+    if not case.programs or case.forward is None:
+        return
+    program, f = case.programs[0], case.forward
+    exact = {float(x) for i in f.live() for x in f.steps[i].args if type(x) in (int, float)}
+    for i in program.live():
+        step = program.steps[i]
+        for k, x in enumerate(step.args):
+            if type(x) is not float or step.call not in INFIX:
+                continue
+            for value in sorted(v for v in exact if 0.0 < abs(x - v) <= COARSER * abs(v)):
+                if not case.afford(program.cost(i)):
+                    return
+                args = (*step.args[:k], value, *step.args[k + 1 :])
+                if right(case, {i: Step(step.call, args, {}).run}):
+                    yield _text(program, step, k, x, value, set())
 
 
 def odd_numbers(case: Case) -> Iterator[str]:
@@ -94,7 +115,6 @@ def _text(program: Program, step: Step, k: int, number: float, value: float, cou
     if number in counts and number == value + 1:
         return "N in place of N-1"
     beside = [program.text(x, nested=True) for j, x in enumerate(step.args) if j != k]
-    at = (
-        f" in {number:g} {INFIX[step.call]} {beside[0]}" if k == 0 else f" in {beside[0]} {INFIX[step.call]} {number:g}"
-    )
-    return f"{number:.6g} in place of {value:.6g}{at if '...' not in at else ''}"
+    here, there = unlike(number, value)
+    at = f" in {here} {INFIX[step.call]} {beside[0]}" if k == 0 else f" in {beside[0]} {INFIX[step.call]} {here}"
+    return f"{here} in place of {there}{at if '...' not in at else ''}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,15 @@ from autograd_core.compare.tagging import TagScope, plain
 FAR = 0.1  # inputs move by up to this part of themselves
 LARGE = 2048  # elements of a claim from which on the slow searches start at a smaller shape
 LONG = 16  # axes longer than this are cut then
+JUMP = 100.0  # times the tolerance: an error that is here and gone at half the parameter does not fade
 ROUGHER = 8.0  # the tolerance there is that of the point itself, and this much more
 
 
 def nearby(case: Case) -> Case | None:
     """The same claim where all inputs are moved by up to a tenth; None if it cannot be judged there.
 
-    What has a structure that a derivation may rest on keeps it: whole numbers (one-hot targets,
-    masks), distributions (sums of one along an axis), symmetric matrices.
+    What has a structure that a derivation may rest on keeps it: zeros and ones (one-hot targets,
+    masks, signs), distributions (sums of one along an axis), symmetric matrices.
     """
     rng = np.random.default_rng(0)
     inputs = {name: _moved(x, rng) for name, x in case.at.inputs.items()}
@@ -53,6 +54,83 @@ def smaller(case: Case) -> Case | None:
     return found if same else None
 
 
+def resized(case: Case) -> Case | None:
+    """The same claim where the axes that f's reductions run over have another length; None if it cannot be had."""
+    rng = np.random.default_rng(0)
+    lengths = {n for x in case.at.inputs.values() for n in x.shape}
+    free = iter(n for n in (7, 11, 13, 17, 19, 23, 29) if n not in lengths)
+    longer = {n: next(free, n) for n in sorted(case.counts & lengths) if 1 < n <= LONG}
+    inputs = {}
+    for name, x in case.at.inputs.items():
+        for axis, n in enumerate(x.shape):
+            x = np.take(x, np.arange(longer.get(n, n)) % n, axis=axis)
+        inputs[name] = _moved(x, rng)
+        inputs[name].flags.writeable = False
+    return _elsewhere(case, inputs, case.at.params, rng) if longer else None
+
+
+def wrong_where(case: Case) -> str | None:
+    """Where the claim is wrong, if it is right as soon as no element of an input is 0."""
+    rng = np.random.default_rng(0)
+    for name, x in case.at.inputs.items():
+        if np.all(x):
+            continue
+        size = rng.uniform(0.5, 1.5, x.shape) * (float(np.abs(x).max()) or 1.0)
+        sign = rng.choice([-1.0, 1.0], x.shape) if (x < 0.0).any() else 1.0
+        moved = np.where(x == 0.0, sign * size, x)
+        moved.flags.writeable = False
+        found = _elsewhere(case, {**case.at.inputs, name: moved}, case.at.params, rng)
+        if found is not None and found.shaped and found.fits(found.claimed, found.true):
+            return f"wrong only where {name} is 0"
+    return None
+
+
+def right_beside(cases: Sequence[Case]) -> tuple[list[Case], str]:
+    """Swept values beside the wrong ones at which the claim is right though its error does not fade; and in words.
+
+    A repair of the whole formula would make it wrong there.
+    """
+    posed = cases[0].posed
+    if posed.swept is None:
+        return [], ""
+    name, values = posed.swept
+    top, bottom = (pick(case.at.params[name] for case in cases) for pick in (max, min))
+    above = _right_at(cases[0], name, top, [v for v in values if v > top][-1:])
+    below = _right_at(cases[-1], name, bottom, [v for v in values if v < bottom][:1])
+    if above and below:
+        words = f"at {name} = {top:g}" if top == bottom else f"for {name} from {bottom:g} to {top:g}"
+    else:
+        words = f"for {name} <= {top:g}" if above else f"for {name} >= {bottom:g}"
+    return [*above, *below], f"wrong only {words}"
+
+
+def _right_at(case: Case, name: str, wrong: float, values: Sequence[float]) -> list[Case]:
+    """The case at the value if the claim is right there, and turns wrong at one value on the way."""
+
+    def at(value: float) -> Case | None:
+        return _elsewhere(case, case.at.inputs, {**case.at.params, name: value}, np.random.default_rng(0))
+
+    found = at(values[0]) if values else None
+    if found is None or not found.shaped or not found.fits(found.claimed, found.true):
+        return []
+    right, error = values[0], _error(case)
+    while not 0.5 <= right / wrong <= 2.0:
+        middle = float(np.sqrt(right) * np.sqrt(wrong))
+        between = at(middle)
+        if between is None:  # a parameter that only certain values make sense of
+            return []
+        if between.fits(between.claimed, between.true):
+            right = middle
+        else:
+            wrong, error = middle, _error(between)
+    return [found] if error > JUMP * case.tolerance else []
+
+
+def _error(case: Case) -> float:
+    pairs = zip(case.claimed, case.true, strict=True)
+    return max(float(np.abs(a - b).max()) / float(np.abs(b).max()) for a, b in pairs)
+
+
 def _elsewhere(case: Case, inputs: dict[str, Array], params: dict[str, Any], rng: np.random.Generator) -> Case | None:
     posed = case.posed
     scope = TagScope(reserved=posed.names)
@@ -77,7 +155,7 @@ def _elsewhere(case: Case, inputs: dict[str, Array], params: dict[str, Any], rng
 
 
 def _moved(x: Array, rng: np.random.Generator) -> Array:
-    if not x.size or np.all(x == np.round(x)) or _sums_to_one(x):
+    if not x.size or (np.all(x == np.round(x)) and np.abs(x).max() <= 1.0) or _sums_to_one(x):
         return x
     factor = 1.0 + FAR * rng.uniform(-1.0, 1.0, x.shape)
     if x.ndim == 2 and x.shape[0] == x.shape[1] and np.array_equal(x, x.T):

@@ -69,8 +69,9 @@ def quantities(case: Case) -> list[Quantity]:
             add(text, [program.values[i]] * len(known))
             if step.call in CURVED and isinstance(step.args[0], Ref):
                 x = np.asarray(program.values[step.args[0].index], dtype=np.float64)
+                name = "sign" if step.call is np.abs else f"{step.call.__name__}'"
                 add(
-                    f"{step.call.__name__}'({program.text(step.args[0])})",
+                    f"{name}({program.text(step.args[0])})",
                     [_slope(step.call, step.args, x)] * len(known),
                 )
     floats = [name for name, x in case.at.params.items() if isinstance(x, float)]
@@ -216,8 +217,11 @@ PAIRS = (
 
 def _single_text(case: Case, q: Quantity, p: float, value: float, text: str) -> str:
     written = q.written(abs(p))
-    plain = re.fullmatch(r"\w+|.*'.*|1 - .*", q.text) is not None  # what one rather multiplies with
+    plain = re.fullmatch(r"\w+|.*'.*|1 - .*|sign\(.*", q.text) is not None  # what one rather multiplies with
     multiplied, divided = _used(case, q, 1), _used(case, q, -1)
+    signs = all(np.all(np.abs(v) == 1.0) for v in q.values)
+    if signs and not multiplied:  # its own inverse: what does not stand there is missing
+        return f"factor {written} is missing" + _beside(value, text)
     if p > 0:
         too_much = multiplied or (plain and not divided)
         return (f"factor {written} too much" if too_much else f"not divided by {written}") + _beside(value, text)

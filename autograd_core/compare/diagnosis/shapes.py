@@ -9,6 +9,9 @@ import numpy as np
 
 from autograd_core.compare.diagnosis.case import Case
 
+CLEAR = 1e3  # times the tolerance: elements beside the diagonal that are more than rounding
+PROBES = 24  # elements of a diagonal that are computed
+
 
 def sums(case: Case) -> Iterator[str]:
     """A sum or an average over axes that is missing, or that is too much."""
@@ -76,6 +79,35 @@ def _transposes(case: Case, sign: float) -> Iterator[str]:
         if case.fits((sign * a.transpose(order) for a in case.claimed), case.true):
             yield text if sign > 0 else f"{text} and sign flipped"
             return
+
+
+def diagonals(case: Case) -> Iterator[str]:
+    """The diagonal of the Jacobian in place of the whole: what y_i has of x_i only."""
+    shape = case.true[0].shape[case.output_ndim :]
+    if case.at.output.shape != shape or case.at.output.size < 2:
+        return
+    text = "the diagonal of the Jacobian only: the other elements are missing"
+    size = case.at.output.size
+    if case.output_ndim:
+        whole = case.true[0].reshape(size, size)
+        if case.fits([a.reshape(size, size) for a in case.claimed], [np.diag(np.diag(whole))]):
+            yield text
+        return
+    with np.errstate(all="ignore"):
+        diagonal = case.claimed[0] / case.draws[0]
+    if not np.isfinite(diagonal).all() or not case.fits(case.claimed, [diagonal * ct for ct in case.draws]):
+        return
+    others = 0.0
+    for i in range(0, size, max(1, size // PROBES)):
+        unit = np.zeros(size)
+        unit[i] = 1.0
+        row = case.at.pullback(unit.reshape(shape))[case.target].ravel()
+        scale = float(np.abs(row).max()) or 1.0
+        if not abs(row[i] - diagonal.flat[i]) <= case.tolerance * scale:
+            return
+        others = max(others, float(np.abs(np.delete(row, i)).max()) / scale)
+    if others > CLEAR * case.tolerance:
+        yield text
 
 
 def shifts(case: Case) -> Iterator[str]:

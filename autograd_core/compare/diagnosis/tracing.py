@@ -126,7 +126,7 @@ class Program:
     def text(self, item: Any, nested: bool = False) -> str:
         """An operand as the user would write it; "..." if that is long."""
         if not isinstance(item, Ref):
-            return f"{item:g}" if isinstance(item, (int, float, np.number)) else "..."
+            return written(item) if isinstance(item, (int, float, np.number)) else "..."
         if not self._texts:
             names = {index: name for name, index in self.tags.items()}
             for index in range(len(self.values)):  # in order, so that no formula is too deep
@@ -134,19 +134,19 @@ class Program:
                 self._texts.append("..." if "..." in text or len(text) > LONGEST else text)
         text = self._texts[item.index]
         step = self.steps.get(item.index)
-        infix = (step is not None and step.call in INFIX and step.call is not np.power) or step is None
+        infix = (step is not None and step.call in SYMBOLS and step.call is not np.power) or step is None
         return f"({text})" if nested and infix and " " in text else text
 
     def _written(self, index: int) -> str:
         call, args = self.steps[index].call, self.steps[index].args
         parts = [self._texts[x.index] if isinstance(x, Ref) else self.text(x) for x in args[:2]]
-        if "..." in parts[: 1 + (call in INFIX)]:
+        if "..." in parts[: 1 + (call in SYMBOLS)]:
             return "..."
         inner = [self._bracketed(x, part) for x, part in zip(args, parts, strict=False)]
         if call is np.power and len(args) == 2:
             return f"({parts[0]})**{inner[1]}" if "**" in parts[0] else f"{inner[0]}**{inner[1]}"
-        if call in INFIX and len(args) == 2:
-            return f"{inner[0]} {INFIX[call]} {inner[1]}"
+        if call in SYMBOLS and len(args) == 2:
+            return f"{inner[0]} {SYMBOLS[call]} {inner[1]}"
         if call is np.negative:
             return f"-{inner[0]}"
         if call is np.transpose and len(args) == 1:
@@ -158,8 +158,15 @@ class Program:
 
     def _bracketed(self, item: Any, text: str) -> str:
         step = self.steps.get(item.index) if isinstance(item, Ref) else None
-        simple = step is not None and (step.call not in INFIX or step.call is np.power) and not text.startswith("-")
+        simple = step is not None and (step.call not in SYMBOLS or step.call is np.power) and not text.startswith("-")
         return text if simple or " " not in text else f"({text})"
+
+
+def written(number: Any) -> str:
+    """A number in six digits, or in all where these look like a simpler one."""
+    short = f"{number:g}"
+    simple = len(short.lstrip("-").replace(".", "")) < 6
+    return f"{float(number):.15g}" if simple and float(short) != number else short
 
 
 INFIX: dict[Any, str] = {
@@ -169,6 +176,14 @@ INFIX: dict[Any, str] = {
     np.divide: "/",
     np.power: "**",
     np.matmul: "@",
+}
+SYMBOLS: dict[Any, str] = INFIX | {
+    np.less: "<",
+    np.less_equal: "<=",
+    np.greater: ">",
+    np.greater_equal: ">=",
+    np.equal: "==",
+    np.not_equal: "!=",
 }
 
 
