@@ -10,12 +10,13 @@ PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test verdicts oracle bench lint notebooks clean
+.PHONY: help demo test verdicts functions oracle bench lint notebooks clean
 
 help:
 	@echo 'make demo       run the batch-norm notebook headless, print its verdicts, write build/demo/'
 	@echo 'make test       lint, run the tests, execute the notebooks'
 	@echo 'make verdicts   run the notebooks, write notebooks/VERDICTS.md'
+	@echo 'make functions  write the table of functions, autograd_core/ops/FUNCTIONS.md'
 	@echo 'make oracle     compare every layer with PyTorch itself (make test compares with recorded answers;'
 	@echo '                RECORD=1 records them anew)'
 	@echo 'make bench      measure against PyTorch, JAX, autograd, MyGrad, micrograd and NumPy'
@@ -73,6 +74,9 @@ test: lint
 verdicts: $(VENV)/.stamp-test
 	$(execute-notebooks)
 	$(BIN)/python notebooks/verdicts.py build/verdicts
+
+functions: $(VENV)/.stamp-test
+	$(BIN)/python -m autograd_core.coverage autograd_core/ops/FUNCTIONS.md
 
 oracle: $(ORACLE)/.stamp
 ifdef RECORD

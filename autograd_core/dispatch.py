@@ -6,6 +6,7 @@ What has no rule raises and names itself; nothing drops a gradient silently.
 from __future__ import annotations
 
 import inspect
+import math
 from functools import cache
 from typing import Any
 
@@ -15,38 +16,12 @@ from .errors import ArgumentError, NoRuleError, where
 from .hot import unary
 from .methods import power, rounded
 from .operator import Operator, registry
+from .refusals import no_rule
 from .tensor import Tensor
 from .ufunc_methods import called_with, method_of
 from .unbroadcast import Product
 
 __all__: list[str] = []
-
-_INSTEAD = {
-    "array": "np.stack or np.concatenate",
-    "full": "np.broadcast_to(t, shape)",
-    "full_like": "np.broadcast_to(t, shape)",
-    "vectorize": "an expression of NumPy functions",
-    "copyto": "t[...] = value, or np.broadcast_to(t, shape) for np.full_like",
-    "put": "t[np.unravel_index(indices, t.shape)] = values",
-    "place": "t[mask] = values",
-    "putmask": "t[mask] = values",
-    "put_along_axis": "t[index] = values, with a tuple of index arrays",
-    "fill_diagonal": "t[i, i] = value, with i = np.arange(n)",
-    "trim_zeros": "t[first:last]",
-    "piecewise": "np.where or np.select",
-    "apply_along_axis": "functions that take an axis, or np.stack([f(row) for row in t])",
-    "apply_over_axes": "one call for each axis, with keepdims=True",
-    "sort_complex": "np.sort",
-    "intersect1d": "np.unique and np.isin, t[np.isin(t, u)]",
-    "setxor1d": "np.unique and np.isin, t[~np.isin(t, u)]",
-    "unique_all": "np.unique(t, return_index=True, return_inverse=True, return_counts=True)",
-    "unique_counts": "np.unique(t, return_counts=True)",
-    "unique_inverse": "np.unique(t, return_inverse=True)",
-    "polydiv": "np.polymul and np.polysub",
-    "polyfit": "np.linalg.lstsq(np.vander(x, deg + 1), y)[0]",
-    "roots": "the roots of p.detach().numpy(), which Newton's p / p' steps on Tensors refine",
-    "save": "t.detach().numpy()",
-}
 
 
 def _fast(op: Any) -> Any:
@@ -82,21 +57,12 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     raise no_rule(name)
 
 
-def no_rule(name: str) -> NoRuleError:
-    """The refusal of a function that would drop the gradient."""
-    instead = _INSTEAD.get(name, "functions that have one (autograd_core.registry.operators lists them)")
-    return NoRuleError(
-        f"{name}: a NumPy function must have a gradient rule to take Tensors, and {name} has none; compose it of "
-        f"{instead}, declare it with @autograd_core.op, or pass t.detach().numpy(). {where(name)}"
-    )
-
-
 def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     if Product in types:
         return NotImplemented
     call = registry.functions.get(function)
     if call is None:
-        raise no_rule(function.__name__)
+        raise no_rule(f"{'emath.' * function.__module__.endswith('scimath')}{function.__name__}")
     place = _place_of_out(function)
     out = kwargs.get("out")
     if place is not None and len(args) > place[0]:
@@ -136,8 +102,10 @@ def _ndim(a: Any) -> int:
 
 
 @registry.function(np.size)
-def _size(a: Any, axis: int | None = None) -> int:
-    return a.size if axis is None else a.shape[axis]  # type: ignore[no-any-return]
+def _size(a: Any, axis: Any = None) -> int:
+    if axis is None:
+        return a.size  # type: ignore[no-any-return]
+    return math.prod(_shape(a)[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def _like(function: Any) -> Any:
@@ -146,11 +114,24 @@ def _like(function: Any) -> Any:
     ) -> Tensor:
         return Tensor(function(prototype.data, dtype=dtype, shape=shape))
 
+    make.no_gradient = True  # type: ignore[attr-defined]  # for tables of what there is
     return make
 
 
 for _function in (np.zeros_like, np.ones_like, np.empty_like):
     registry.functions[_function] = _like(_function)
+
+
+@registry.function(np.full_like)
+def _full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **options: Any
+) -> Any:
+    """An array like `a` filled with a value, whose gradient is the sum over all elements; `a` has none."""
+    if not isinstance(fill_value, Tensor):
+        return Tensor(np.full_like(a.data, fill_value, dtype=dtype, shape=shape))
+    shape = a.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    filled: Any = np.broadcast_to(fill_value, shape)
+    return filled.astype(a.dtype if dtype is None else dtype)
 
 
 def _on_values(function: Any) -> Any:
@@ -159,6 +140,7 @@ def _on_values(function: Any) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         return function(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs)
 
+    call.no_gradient = True  # type: ignore[attr-defined]
     return call
 
 

@@ -88,36 +88,3 @@ def user_line(frame: Any = None) -> str:
 def where(operator: str) -> str:
     """The closing words of a message: the operator and the user's line."""
     return f"in: {operator}, called at {user_line(sys._getframe(1))}"
-
-
-# Python functions of scipy.special that `autograd_core.special` has too.
-_OURS = ("log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax", "spherical_jn", "zeta")
-
-
-def scipy_refusal(shape: tuple[int, ...]) -> NoRuleError | None:
-    """The error for a Tensor that a function of SciPy asks for its values; None if it is not SciPy that asks."""
-    frame: Any = sys._getframe(1)
-    names: list[str] = []
-    while frame is not None and (not names or _is_inner(frame.f_code.co_filename)):
-        if f"{os.sep}scipy{os.sep}" in frame.f_code.co_filename:
-            names.append(_name_of(frame))
-        frame = frame.f_back
-    if not names:
-        return None
-    ours = [name for name in names if name in _OURS]
-    name = ours[-1] if ours else names[-1]
-    instead = (
-        f"autograd_core.special.{name}" if ours else "a ufunc that has a rule, or declare it with @autograd_core.op"
-    )
-    return NoRuleError(
-        f"{name}: a function of SciPy must be a ufunc to take Tensors, and {name} would turn one of shape {shape} into "
-        f"an array and lose its gradient; use {instead}, or pass t.detach().numpy(). {where(name)}"
-    )
-
-
-def _name_of(frame: Any) -> str:
-    """A frame's function; in the frame of a decorator the one that it decorates."""
-    name: str = frame.f_code.co_name
-    if name.startswith("wrap"):
-        name = next((x.__name__ for x in frame.f_locals.values() if hasattr(x, "__code__")), name)
-    return name

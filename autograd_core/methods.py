@@ -49,7 +49,14 @@ _COMPARISONS = {
     "eq": "equal",
     "ne": "not_equal",
 }
-_LOGIC = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
+_LOGIC = {
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
+}
+_LOGIC_IN_PLACE = {"and": "&=", "or": "|=", "xor": "^=", "lshift": "<<=", "rshift": ">>="}
 
 _power = binary(_ops["power"], python.pow)
 _rpower = binary(_ops["power"], python.pow, reflected=True)
@@ -99,13 +106,15 @@ def attach() -> None:
     for python_name, name in _LOGIC.items():
         setattr(cls, f"__{python_name}__", binary(_ops[name], _ops[name].function))
         setattr(cls, f"__r{python_name}__", binary(_ops[name], _ops[name].function, reflected=True))
-    for short, symbol in _IN_PLACE.items():
+    for short, symbol in (_IN_PLACE | _LOGIC_IN_PLACE).items():
         setattr(cls, f"__i{short}__", in_place(symbol, getattr(cls, f"__{short}__")))
     cls.__pow__, cls.__rpow__ = _pow, _rpow
     cls.__ipow__ = in_place("**=", power)
     cls.__matmul__ = lambda self, other: _matmul(self, other) if _takes(other) else NotImplemented
     cls.__rmatmul__ = lambda self, other: _matmul(other, self) if _takes(other) else NotImplemented
     cls.__imatmul__ = in_place("@=", _matmul)
+    cls.__divmod__ = lambda self, other: np.divmod(self, other) if _takes(other) else NotImplemented
+    cls.__rdivmod__ = lambda self, other: np.divmod(other, self) if _takes(other) else NotImplemented
     cls.__neg__ = unary(_ops["negative"])
     cls.__pos__ = unary(_ops["positive"])
     cls.__abs__ = unary(_ops["absolute"])
@@ -147,6 +156,9 @@ def attach() -> None:
     cls.round = rounded
     cls.conj = cls.conjugate
     cls.copy = lambda self, order="C": shape.identity(self)
+    cls.real, cls.imag = property(np.real), property(np.imag)
+    cls.itemsize, cls.nbytes = property(lambda self: self.dtype.itemsize), property(lambda self: self._data.nbytes)
+    cls.tolist = _tolist
     cls.mT = property(rearranging.matrix_transpose)
     cls.repeat = rearranging.repeat
     cls.diagonal = _method(diagonals.diagonal)
@@ -158,6 +170,13 @@ def attach() -> None:
     cls.fill = lambda self, value: _setitem(self, ..., value)
     for function in (np.argsort, np.argpartition, np.searchsorted, np.nonzero):
         setattr(cls, function.__name__, values.on_values(function))
+
+
+def _tolist(self: Tensor) -> Any:
+    """The values as nested lists of Python numbers; raises for a tensor that requires a gradient."""
+    if self.requires_grad:
+        raise self._leaves_graph("tolist")
+    return self.data.tolist()
 
 
 def _in_order(name: str, function: Any) -> Any:

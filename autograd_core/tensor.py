@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import DTypeError, GraphError, LeafError, ShapeError, scipy_refusal, where
+from .errors import DTypeError, GraphError, LeafError, ShapeError, where
 from .node import Node, Storage
+from .refusals import asked_for_values, missing_attribute
 
 __all__ = ["Tensor", "tensor"]
 
@@ -73,11 +74,8 @@ class Tensor:
         if dtype is not None and array.dtype != dtype:
             array = array.astype(dtype)
         self._data = array
-        self._node = None
         self._leaf = False
-        self._grad = None
-        self._hooks = None
-        self.version = None
+        self._node = self._grad = self._hooks = self.version = None
         if name is not None:
             self._name = name
         if requires_grad:
@@ -87,7 +85,7 @@ class Tensor:
         try:
             return _DEFAULTS[name]
         except KeyError:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+            raise missing_attribute(self, name) from None
 
     # -- the array --------------------------------------------------------------------------------------------------
 
@@ -196,17 +194,17 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
-            raise scipy_refusal(self.shape) or self._leaves_graph("np.asarray")
+            raise asked_for_values(self.shape)
         return np.array(self._data, dtype=dtype, copy=copy) if copy else np.asarray(self.data, dtype=dtype)
 
     def __float__(self) -> float:
         if self.requires_grad:
-            raise self._leaves_graph("float")
+            raise asked_for_values(self.shape, "float")
         return float(self._data)
 
     def __int__(self) -> int:
         if self.requires_grad:
-            raise self._leaves_graph("int")
+            raise asked_for_values(self.shape, "int")
         return int(self._data)
 
     def __index__(self) -> int:

@@ -155,6 +155,21 @@ def test_integer_and_boolean_results_are_cut_from_the_graph(f):
     np.testing.assert_array_equal(out.data, f(X))
 
 
+def test_an_array_like_a_tensor_filled_with_one():
+    value = Tensor(2.0, requires_grad=True)
+    out = np.full_like(Tensor(X.astype(np.float32)), value * 3)
+    assert out.dtype == np.float32 and np.array_equal(out.data, np.full((2, 3), 6.0))
+    out.sum().backward()
+    assert value.grad.data == 18
+    assert np.full_like(Tensor(X), value, shape=4).shape == (4,)
+    plain = np.full_like(Tensor(X, requires_grad=True), 7, dtype=int, shape=(2, 1))
+    assert plain.dtype == int and not plain.requires_grad and np.array_equal(plain.data, [[7], [7]])
+
+
+def test_sizes_along_axes():
+    assert [np.size(Tensor(X), axis) for axis in (None, 0, -1, (0, 1))] == [6, 2, 3, 6]
+
+
 @pytest.mark.parametrize("make", [np.zeros_like, np.ones_like, np.empty_like])
 def test_arrays_like_a_tensor(make):
     out = make(Tensor(X.astype(np.float32), requires_grad=True))
@@ -169,7 +184,7 @@ REFUSED = {
     "accumulate": (np.maximum.accumulate, "maximum.accumulate"),
     "reduce": (np.subtract.reduce, "subtract.reduce"),
     "reduceat": (lambda t: np.add.reduceat(t, [0, 1]), "add.reduceat"),
-    "full_like": (lambda t: np.full_like(t, 1.0), "full_like"),
+    "full_like of an array": (lambda t: np.full_like(X, t[0, 0]), "full_like"),
 }
 
 

@@ -121,7 +121,7 @@ RAISES = re.compile(r"(Shape|DType|Argument|Graph|FreedGraph|Version|Leaf|NoRule
 
 def messages():
     """Every message that is built in the engine's own files, with its place."""
-    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "ops").glob("*.py")]:
+    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "ops").glob("*.py"), *(PACKAGE / "transforms").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..operator import Array, Operator, Sample, Unknown, op
 
-__all__ = ["between", "like", "special", "special_op", "special_ufunc"]
+__all__ = ["between", "like", "special", "special_op", "special_ufunc", "whole"]
 
 _UFUNCS: dict[str, Any] = {}
 _CALLS: dict[str, Any] = {}
@@ -49,6 +49,11 @@ def _caller(name: str) -> Any:
         return out
 
     return call
+
+
+def whole(order: Any) -> Any:
+    """An order as SciPy's functions of whole orders take it: without its fraction."""
+    return int(order) if isinstance(order, int | float) else np.trunc(order)
 
 
 def between(low: float, high: float, *first: Any) -> list[Sample]:

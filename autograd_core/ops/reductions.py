@@ -286,7 +286,8 @@ cumsum.vjp(
 
 def _index_of_extreme(function: Any) -> Any:
     def compute(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return function(a, axis=axis, keepdims=keepdims)
+        out = function(a, axis=axis, keepdims=keepdims)
+        return np.intp(out) if type(out) is int else out  # what count_nonzero gives before NumPy 2.3
 
     compute.__name__ = function.__name__
     compute.__module__ = __name__

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..operator import Array, Sample, op, registry
-from ._special import between, special, special_op
+from ._special import between, special, special_op, whole
 
 __all__ = ["sinc", "spherical_jn"]
 
@@ -279,8 +279,8 @@ sinc.vjp(a=lambda g, a: g * (spherical_jn(1, a * math.pi) * -math.pi))
 
 registry.functions[np.i0] = i0
 registry.special |= {
-    "kn": kv,
-    "yn": yv,
+    "kn": lambda n, a: kv(whole(n), a),
+    "yn": lambda n, a: yv(whole(n), a),
     "jve": jv,  # of real numbers they are the same
     "yve": yv,
     "airy": lambda a: (airy_ai(a), airy_aip(a), airy_bi(a), airy_bip(a)),

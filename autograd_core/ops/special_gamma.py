@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..operator import Array, Sample, registry
-from ._special import between, special, special_op
+from ._special import between, special, special_op, whole
 
 __all__ = ["betainc", "gammainc", "gammaincc", "multigammaln", "polygamma", "zeta"]
 
@@ -280,6 +280,6 @@ registry.special |= {
     "pdtrc": lambda k, m: gammainc(np.floor(k) + 1, m),
     "bdtr": lambda k, n, p: betaincc(np.floor(k) + 1, n - np.floor(k), p),
     "bdtrc": lambda k, n, p: betainc(np.floor(k) + 1, n - np.floor(k), p),
-    "nbdtr": lambda k, n, p: betainc(n, k + 1, p),
-    "nbdtrc": lambda k, n, p: betaincc(n, k + 1, p),
+    "nbdtr": lambda k, n, p: betainc(whole(n), whole(k) + 1, p),
+    "nbdtrc": lambda k, n, p: betaincc(whole(n), whole(k) + 1, p),
 }

@@ -36,6 +36,7 @@ def on_values(function: Any) -> Any:
 
     call.__name__ = function.__name__
     call.__doc__ = f"NumPy's `{function.__name__}` on the values: its result has no gradient."
+    call.no_gradient = True  # type: ignore[attr-defined]  # for tables of what there is
     return call
 
 
@@ -83,6 +84,7 @@ def _counted(function: Any) -> None:
         f"NumPy's `{function.__name__}` on the values: counts have no gradient, and edges are taken as constants.\n\n"
         "Raises:\n    GraphError: weights in the graph, whose gradient would be lost."
     )
+    call.no_gradient = True  # type: ignore[attr-defined]
     registry.functions[function] = call
 
 
