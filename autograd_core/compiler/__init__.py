@@ -1,0 +1,1 @@
+"""`compile`: record the NumPy calls of one step, fuse them, replay them."""
