@@ -382,6 +382,11 @@ def op(
     def declare(function: Any) -> Operator:
         operator = Operator(function, kind, **options)
         if function.__module__.startswith(__package__ + ".ops"):
+            if operator.name in registry.operators:  # the last one would win, wherever it stands
+                raise ArgumentError(
+                    f"op: an operator is declared once, got a second block for {operator.name!r} in "
+                    f"{function.__module__}; remove one of them"
+                )
             registry.operators[operator.name] = operator
         for target in numpy:
             (registry.ufuncs if hasattr(target, "nin") else registry.functions)[target] = operator

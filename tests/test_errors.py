@@ -75,7 +75,17 @@ def declared(**options):
     return twice
 
 
+def declared_again():
+    def tanh(a):
+        """Another tanh."""
+        return np.tanh(a)
+
+    tanh.__module__ = "autograd_core.ops.somewhere"
+    op("elementwise", latex="{a}")(tanh)
+
+
 DECLARATIONS = {
+    "second block": (declared_again, r"op: an operator is declared once, got a second block for 'tanh' in .*somewhere"),
     "kind": (lambda: op("pointwise"), r"op: kind must be one of \('elementwise', .*\), got 'pointwise'"),
     "operand": (lambda: declared().vjp(b=lambda g: g), r"twice: 'b' is not an operand; it has \('a',\)"),
     "first parameter": (

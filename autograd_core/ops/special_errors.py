@@ -58,14 +58,6 @@ erfcinv = special_op(
     between(0.1, 1.9),
 ).vjp(a=lambda g, out: g * (np.exp(out * out) * (-_ROOT_PI / 2)))
 
-ndtr = special_op(
-    "ndtr",
-    "Standard normal distribution function, (1 + erf(a / sqrt(2))) / 2.",
-    r"\Phi({a})",
-    {"a": r"\frac{1}{\sqrt{2 \pi}} e^{-{a}^2 / 2}"},
-    between(-2, 2),
-).vjp(a=lambda g, a: g * (np.exp(a * a * -0.5) * (1 / _ROOT_2PI)))
-
 ndtri = special_op(
     "ndtri",
     "Quantile of the standard normal distribution, the inverse of `ndtr`.",
