@@ -81,6 +81,34 @@ def test_distributions():
     assert sorted(random.permutation(50)) == list(range(50))
 
 
+@pytest.mark.parametrize("n", [1023, 1024, 200_001])
+def test_single_precision_normal_numbers(n):
+    random.seed(2)
+    z = random.normal(0.0, 1.0, n, np.float32)
+    assert z.dtype == np.float32 and z.shape == (n,) and np.all(np.isfinite(z))
+    z = z.astype(np.float64)
+    # Mean, variance, skewness and kurtosis have standard errors of 1, 2, 15 and 96 over n, under the root.
+    for power, expected, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs((z**power).mean() - expected) < 5 * np.sqrt(variance / n)
+    beyond = (np.abs(z) > 2).mean()
+    assert abs(beyond - 0.0455) < 5 * np.sqrt(0.0455 / n)
+    assert abs(np.mean(z[:-1] * z[1:])) < 5 / np.sqrt(n)
+    assert abs(np.mean(z[: n // 2] * z[n - n // 2 :])) < 5 / np.sqrt(n // 2)  # cosine and sine of one angle
+
+
+def test_location_and_scale_in_single_precision():
+    random.seed(2)
+    z = random.normal(0.0, 1.0, (4, 512), np.float32)
+    for loc, scale in ((1.0, 2.0), (0.0, 1.0), (np.arange(512.0), 2.0), (np.float32(1), np.ones((4, 1)))):
+        random.seed(2)
+        drawn = random.normal(loc, scale, (4, 512), np.float32)
+        assert drawn.dtype == np.float32 and drawn.shape == (4, 512)
+        np.testing.assert_allclose(drawn, z * scale + loc, rtol=1e-5, atol=1e-6)
+    assert random.normal(1.0, 2.0, None, np.float32).shape == random.normal(dtype=np.float32).shape == ()
+    assert random.normal(size=(0, 2000), dtype=np.float32).shape == (0, 2000)
+    assert random.normal(size=5, dtype=np.float32).shape == (5,)
+
+
 def test_a_fork_does_not_disturb_the_context():
     random.seed(5)
     state = random.get_state()
