@@ -41,6 +41,10 @@ $(VENV)/.stamp-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python $(PIP) --editable '.[notebooks,test]'
 	@touch $@ $(VENV)/.stamp-notebooks
 
+$(VENV)/.stamp-compile: pyproject.toml | $(BIN)/python
+	$(BIN)/python $(PIP) --editable '.[notebooks,compile]'
+	@touch $@ $(VENV)/.stamp-notebooks
+
 $(PEERS)/.stamp: tests/bench/requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python $(PIP) --requirement tests/bench/requirements-peers.txt
@@ -84,7 +88,7 @@ ifdef RECORD
 endif
 	$(ORACLE)/bin/python -m pytest -n 2 tests/oracle
 
-bench: $(VENV)/.stamp-notebooks $(PEERS)/.stamp
+bench: $(VENV)/.stamp-compile $(PEERS)/.stamp
 	$(BIN)/python tests/bench/run.py --peers-python $(PEERS)/bin/python $(BENCH)
 
 notebooks: $(VENV)/.stamp-notebooks

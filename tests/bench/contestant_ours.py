@@ -1,7 +1,9 @@
-"""autograd-core as it comes, with every guard on."""
+"""autograd-core as it comes, with every guard on, and through `compile`."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -19,6 +21,7 @@ from problems import (
     Arrays,
     Job,
     ScalarMLP,
+    UnsupportedError,
     batch_norm_inputs,
     chain_inputs,
     deep_inputs,
@@ -30,9 +33,24 @@ from problems import (
     train_inputs,
 )
 
+compiled = False
+
 
 def configure(mode: str, threads: int) -> None:
-    """Nothing to set: the threads are NumPy's."""
+    """Mode "compile" compiles whole steps; the threads are NumPy's."""
+    global compiled
+    compiled = mode == "compile"
+    if compiled and importlib.util.find_spec("numba") is None:
+        raise UnsupportedError("Numba is not installed: the extra `compile`")
+
+
+def _maybe_compiled(f: Callable[..., Any]) -> Callable[..., Any]:
+    return autograd_core.compile(f, backend="numba") if compiled else f
+
+
+def _eager_only(reason: str) -> None:
+    if compiled:
+        raise UnsupportedError(reason)
 
 
 def version() -> str:
@@ -47,6 +65,7 @@ def _leaf(array: Any) -> Tensor:
 
 
 def chain(ops: int, shape: tuple[int, ...]) -> Job:
+    _eager_only("a workload of the tape: one number an operation leaves nothing to fuse")
     x, a, b = map(_leaf, chain_inputs(shape))
     upstream = np.ones(shape)
     got: Arrays = {}
@@ -75,7 +94,7 @@ def batch_norm(rows: int, columns: int) -> Job:
     z, gamma, beta = map(_leaf, leaves)
     got: Arrays = {}
 
-    def step() -> None:
+    def five_lines(g: Any) -> Any:
         for leaf in (z, gamma, beta):
             leaf.zero_grad()
         mu = z.mean(0)
@@ -84,7 +103,12 @@ def batch_norm(rows: int, columns: int) -> Job:
         zhat = zc / np.sqrt(var + EPS)
         y = gamma * zhat + beta
         y.backward(g)
-        got["y"] = y.data
+        return y.detach()
+
+    whole = _maybe_compiled(five_lines)
+
+    def step() -> None:
+        got["y"] = whole(g).data
 
     def results() -> Arrays:
         return got | {"z": z.grad.data, "gamma": gamma.grad.data, "beta": beta.grad.data}
@@ -114,12 +138,17 @@ def train_step(batch: int) -> Job:
     optimizer = optim.Adam(list(model.parameters()))
     latest: list[np.ndarray] = []
 
-    def step() -> None:
+    def one_step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
-        latest[:] = [loss.data]
+        return loss.detach()
+
+    whole = _maybe_compiled(one_step)
+
+    def step() -> None:
+        latest[:] = [whole(x, y).data]
 
     def results() -> Arrays:
         running = [
@@ -138,6 +167,7 @@ def train_step(batch: int) -> Job:
 
 
 def moons() -> Job:
+    _eager_only("a workload of the tape: one number an operation leaves nothing to fuse")
     points, labels, weights = moons_inputs()
     inputs = [[Tensor(v) for v in point] for point in points]
     scalars = [_leaf(w) for w in weights]
@@ -162,6 +192,7 @@ def moons() -> Job:
 def deep(rows: int, width: int, layers: int) -> Job:
     import nn
 
+    _eager_only("it compiles in the first call, whose memory would be counted")
     x_array, g, values = deep_inputs(rows, width, layers)
     x = Tensor(x_array)
     blocks = [(nn.Linear(width, width), nn.BatchNorm(width), nn.Tanh()) for _ in range(layers)]
@@ -196,12 +227,17 @@ def layer(index: int) -> Job:
     g = upstream(module(*inputs).shape)
     got: Arrays = {}
 
-    def step() -> None:
+    def forward_and_backward(g: Any, *inputs: Any) -> Any:
         x.zero_grad()
         module.zero_grad()
         y = module(*inputs)
         y.backward(g)
-        got["y"] = y.data
+        return y.detach()
+
+    whole = _maybe_compiled(forward_and_backward)
+
+    def step() -> None:
+        got["y"] = whole(g, *inputs).data
 
     def results() -> Arrays:
         if row.random:
@@ -224,4 +260,4 @@ def optimizer(rule: str) -> Job:
         "momentum": lambda: optim.Momentum(parameters, 1e-3, form="accumulate"),
         "adadelta": lambda: optim.Adadelta(parameters, 1.0, form="zeiler"),
     }[rule]()
-    return Job(made.step, lambda: first_and_last(arrays))
+    return Job(_maybe_compiled(made.step), lambda: first_and_last(arrays))

@@ -38,6 +38,7 @@ class Contestant:
 
 CONTESTANTS = (
     Contestant("autograd-core", "contestant_ours", "autograd_core", peer=False),
+    Contestant("autograd-core compiled", "contestant_ours", "autograd_core", "compile", peer=False),
     Contestant("PyTorch eager", "contestant_torch", "torch", "eager"),
     Contestant("torch.compile", "contestant_torch", "torch", "compile"),
     Contestant("PyTorch fused", "contestant_torch", "torch", "fused"),
