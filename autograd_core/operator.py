@@ -186,7 +186,7 @@ class Unknown:
     def _refuse(self, *args: Any) -> Any:
         raise TypeError("a symbol has no value")
 
-    __eq__ = __ne__ = __bool__ = _refuse
+    __eq__ = __ne__ = __bool__ = __array__ = _refuse
     __hash__ = object.__hash__
 
 

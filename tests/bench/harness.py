@@ -87,6 +87,7 @@ def environment(contestant: Contestant) -> dict[str, str]:
     env["TORCHINDUCTOR_CACHE_DIR"] = str(ROOT / "build" / "torchinductor")
     # A fast malloc or a hash seed of the caller's would be a difference between two machines.
     env.pop("LD_PRELOAD", None)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an import would compile the sources each time
     env["PYTHONHASHSEED"] = "0"
     env.pop("PYTHONPATH", None)
     if contestant.package == "autograd_core":
