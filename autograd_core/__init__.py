@@ -24,6 +24,7 @@ from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and
 if TYPE_CHECKING:
     from .check import check_grads
     from .compare import Grade, Report
+    from .compiler.api import compile
     from .deriving import derivation
     from .deriving.lines import Derivation
     from .drawing import Drawing, draw, influence
@@ -35,6 +36,7 @@ _LAZY = {"Report": "compare", "Grade": "compare", "draw": "drawing", "Drawing": 
     "derivation": "deriving",
     "Derivation": "deriving.lines",
     "influence": "drawing",
+    "compile": "compiler.api",
 }
 
 
@@ -66,6 +68,7 @@ __all__ = [
     "check_grads",
     "checkpoint",
     "compare",
+    "compile",
     "derivation",
     "draw",
     "enable_grad",

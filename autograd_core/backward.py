@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .context import current
 from .engine import result
 from .errors import GraphError, ShapeError, where
 from .sweep import hooked, sweep
@@ -26,7 +27,8 @@ def backward(root: Tensor, gradient: Any, retain: bool, create: bool) -> None:
             f"backward: the tensor must need a gradient, got one of shape {root.shape} that depends on no leaf with "
             f"requires_grad=True (or was computed under no_grad); set it on the leaves. {where('backward')}"
         )
-    cotangent = initial(root, gradient, create)
+    trace = current().trace
+    cotangent = initial(root, gradient, create, trace)
     commits: list[tuple[Tensor, Tensor]] = []
     if root._node is None:
         leaves: dict[int, tuple[Tensor, Any]] = {id(root): (root, cotangent)}
@@ -34,12 +36,15 @@ def backward(root: Tensor, gradient: Any, retain: bool, create: bool) -> None:
     else:
         leaves = sweep([(root._node, cotangent)], retain=retain, create=create, retained=commits)
     while leaves:
-        commits.append(finished(leaves, create))
+        commits.append(finished(leaves, create, trace))
     for leaf, total in commits:
-        leaf._grad = total
+        if trace is None:
+            leaf._grad = total
+        else:
+            trace.set_grad(leaf, total)
 
 
-def initial(root: Tensor, gradient: Any, create: bool) -> Any:
+def initial(root: Tensor, gradient: Any, create: bool, trace: Any) -> Any:
     """The cotangent that the sweep starts from, checked."""
     data = root._data
     if gradient is None:
@@ -60,10 +65,10 @@ def initial(root: Tensor, gradient: Any, create: bool) -> Any:
         )
     if given.dtype != root.dtype:
         given = given.astype(root.dtype)
-    return given if create else given._data
+    return given if create else given._data if trace is None else given.data
 
 
-def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tensor, Tensor]:
+def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool, trace: Any) -> tuple[Tensor, Tensor]:
     """Takes a leaf from the dict: its gradient as a Tensor of its own, hooks run and the earlier gradient added."""
     leaf, total = leaves.popitem()[1]
     shape = leaf._data.shape
@@ -74,10 +79,11 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool) -> tuple[Tenso
     if leaf._hooks is not None:
         for hook in list(leaf._hooks.values()):
             out = hooked(hook, out, shape, leaf.dtype)
-    if leaf._grad is not None:
-        if create or leaf._grad.requires_grad:
-            return leaf, leaf._grad + out
-        return leaf, Tensor(leaf._grad._data + out._data)
+    old = leaf._grad if trace is None else trace.grad(leaf)
+    if old is not None:
+        if create or old.requires_grad:
+            return leaf, old + out
+        return leaf, Tensor(old._data + out._data)
     if not create and isinstance(out._data, np.ndarray) and not _sole(out):
         return leaf, Tensor(out._data.copy())
     return leaf, out

@@ -1,4 +1,4 @@
-"""Grad mode, anomaly mode and module scope: one immutable record in one context variable.
+"""Grad mode, anomaly mode, module scope and active trace: one immutable record in one context variable.
 
 Threads and async tasks each see their own record, and an operation asks for it once.
 """
@@ -49,9 +49,10 @@ class State:
         watch: `anomaly or keep`; the hot path tests only this.
         scope: dotted path of the nn module that is running, a `Scope`; "" outside any.
         replaying: a checkpoint is recomputing its forward pass; running statistics must not move twice.
+        trace: the `compiler.trace.Trace` that records NumPy's calls, None outside of one.
     """
 
-    __slots__ = ("anomaly", "keep", "record", "replaying", "scope", "watch")
+    __slots__ = ("anomaly", "keep", "record", "replaying", "scope", "trace", "watch")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class State:
         keep: bool = False,
         scope: str = "",
         replaying: bool = False,
+        trace: Any = None,
     ) -> None:
         self.record = record
         self.anomaly = anomaly
@@ -67,6 +69,7 @@ class State:
         self.watch = anomaly or keep
         self.scope = scope
         self.replaying = replaying
+        self.trace = trace
 
     def but(self, **changes: Any) -> State:
         """The same state with some fields changed."""
@@ -76,6 +79,7 @@ class State:
             "keep": self.keep,
             "scope": self.scope,
             "replaying": self.replaying,
+            "trace": self.trace,
         }
         return State(**{**fields, **changes})
 

@@ -197,16 +197,21 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         operands = tuple(bound.pop(op.variadic))
     else:
         operands = tuple(bound.pop(name) for name in op.parameters)
+    state = current()
+    if state.trace is not None:
+        operands = state.trace.operands(operands)
     datas = tuple(unwrap(x, op.name) for x in operands)
     statics = {name: unwrap_static(value, op) for name, value in bound.items()}
+    tensors = [x for x in operands if isinstance(x, Tensor)]
     try:
-        out = compute(op, datas, statics)
+        if state.trace is None:
+            out = compute(op, datas, statics)
+        else:
+            datas, out = state.trace.compute(op, operands, datas, statics)
     except Exception as error:
         raise failure(op, error, operands) from error
-    tensors = [x for x in operands if isinstance(x, Tensor)]
     if not tensors:
         return out
-    state = current()
     mask = 0
     if state.record and op.differentiable and (op.multiple or out.dtype.kind in _FLOATING):
         for i, x in enumerate(operands):

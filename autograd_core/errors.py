@@ -20,6 +20,7 @@ __all__ = [
     "NoRuleError",
     "NonFiniteError",
     "ShapeError",
+    "TraceError",
     "VersionError",
     "user_line",
 ]
@@ -63,6 +64,10 @@ class NoRuleError(AutogradError, TypeError):
 
 class NonFiniteError(AutogradError, ArithmeticError):
     """A NaN or an infinity in anomaly mode."""
+
+
+class TraceError(AutogradError, TypeError):
+    """Something inside of a compiled function that a program of NumPy calls cannot do."""
 
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep

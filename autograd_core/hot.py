@@ -58,11 +58,13 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
             if not is_operand(other):
                 return NotImplemented
             return apply(op, (other, self) if reflected else (self, other), {})
+        state = current()
+        if state.trace is not None:
+            return apply(op, (other, self) if reflected else (self, other), {})
         try:
             out = compute(b, a) if reflected else compute(a, b)
         except Exception as error:
             raise failure(op, error, (other, self) if reflected else (self, other)) from error
-        state = current()
         if not state.record or (na is None and nb is None):
             if state.watch:
                 watch(None, op, out, state)
@@ -139,11 +141,13 @@ def unary(op: Operator) -> Any:
 
     def method(self: Tensor) -> Tensor:
         a = self._data
+        state = current()
+        if state.trace is not None:
+            return apply(op, (self,), {})  # type: ignore[no-any-return]
         try:
             out = compute(a)
         except Exception as error:
             raise failure(op, error, (self,)) from error
-        state = current()
         na: Any = self._node
         if na is None and self._leaf:
             na = self
@@ -187,11 +191,13 @@ def single(op: Operator) -> Any:
         elif required:
             return apply(op, (self,), {})
         a = self._data
+        state = current()
+        if state.trace is not None:
+            return apply(op, (self,), statics)
         try:
             out = function(a, **statics)
         except Exception as error:
             raise failure(op, error, (self,)) from error
-        state = current()
         na: Any = self._node
         if na is None and self._leaf:
             na = self

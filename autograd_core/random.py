@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, where
+from .context import current
+from .errors import ArgumentError, TraceError, where
 
 __all__ = [
     "bernoulli",
@@ -47,12 +49,44 @@ def generator() -> np.random.Generator:
     return own
 
 
+def diverted() -> Any:
+    """Lets this context draw from a copy of its generator; what it returns is for `restored`."""
+    copy = fork(0)
+    copy.bit_generator.state = generator().bit_generator.state
+    return _GENERATOR.set(copy)
+
+
+def restored(token: Any) -> None:
+    """Ends `diverted`: the generator is as it was before."""
+    _GENERATOR.reset(token)
+
+
+def _drawn(function: Any) -> Any:
+    """A function that draws: in a trace it is recorded, to draw anew in each run."""
+
+    @wraps(function)
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        trace = current().trace
+        return function(*args, **kwargs) if trace is None else trace.draw(function, args, kwargs)
+
+    return draw
+
+
+def _refused(name: str) -> None:
+    if current().trace is not None:
+        raise TraceError(
+            f"random.{name}: the generator's state must stay outside of a compiled function, since a program does not "
+            f"have it; seed before the call. {where(name)}"
+        )
+
+
 def seed(n: int) -> None:
     """Starts the context's generator anew: the same seed gives the same bits.
 
     Raises:
         ArgumentError: `n` is not a non-negative integer.
     """
+    _refused("seed")
     if not isinstance(n, int | np.integer) or n < 0:
         raise ArgumentError(
             f"random.seed: the seed must be a non-negative integer, got {n!r}; e.g. seed(0). {where('seed')}"
@@ -62,11 +96,13 @@ def seed(n: int) -> None:
 
 def get_state() -> dict[str, Any]:
     """The generator's state, as plain data."""
+    _refused("get_state")
     return dict(generator().bit_generator.state)
 
 
 def set_state(state: dict[str, Any]) -> None:
     """Restores what `get_state` returned."""
+    _refused("set_state")
     fresh = fork(0)
     try:
         fresh.bit_generator.state = state
@@ -109,6 +145,7 @@ def _standard_normal(size: Any) -> Any:
     return out[:count].reshape(size)
 
 
+@_drawn
 def normal(loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = np.float64) -> Any:
     """Normal distribution with mean `loc` and standard deviation `scale`."""
     if np.dtype(dtype) == np.float32:
@@ -123,11 +160,13 @@ def normal(loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = 
     return _cast(generator().normal(loc, scale, size), dtype)
 
 
+@_drawn
 def uniform(low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = np.float64) -> Any:
     """Uniform distribution on [low, high)."""
     return _cast(generator().uniform(low, high, size), dtype)
 
 
+@_drawn
 def bernoulli(p: float, size: Any = None, dtype: Any = np.float64) -> Any:
     """1 with probability p, else 0.
 
@@ -148,11 +187,13 @@ def bernoulli(p: float, size: Any = None, dtype: Any = np.float64) -> Any:
     return _cast(out[0] if size is None else out.reshape(size), dtype)
 
 
+@_drawn
 def integers(low: int, high: int | None = None, size: Any = None, dtype: Any = np.int64, endpoint: bool = False) -> Any:
     """Integers from [low, high), or [0, low)."""
     return generator().integers(low, high, size, dtype, endpoint)
 
 
+@_drawn
 def permutation(x: Any, axis: int = 0) -> Any:
     """A random order of range(x), or of an array's elements along an axis."""
     return generator().permutation(x, axis)

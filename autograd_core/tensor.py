@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .context import current
 from .errors import DTypeError, GraphError, LeafError, ShapeError, where
 from .node import Node, Storage
 from .refusals import asked_for_values, missing_attribute
@@ -73,7 +74,8 @@ class Tensor:
         array = as_array(data)
         if dtype is not None and array.dtype != dtype:
             array = array.astype(dtype)
-        self._data = array
+        trace = current().trace
+        self._data = array if trace is None else trace.held(array)
         self._leaf = False
         self._node = self._grad = self._hooks = self.version = None
         if name is not None:
@@ -93,6 +95,9 @@ class Tensor:
     def data(self) -> Any:
         """The array itself, shared (0-d included). Writes into it cannot be seen by the version check."""
         data = self._data
+        trace = current().trace
+        if trace is not None:
+            return trace.lift(self)
         if isinstance(data, np.generic):
             data = self._data = np.asarray(data)
         return data
@@ -105,6 +110,10 @@ class Tensor:
                 f"data: a tensor that requires a gradient must be floating, got {array.dtype}; convert with "
                 f".astype(float). {where('data')}"
             )
+        trace = current().trace
+        if trace is not None:
+            trace.rebind(self, array)
+            return
         if self._view is not None or self.storage().views:
             from .views import part_from_views
 
@@ -114,7 +123,8 @@ class Tensor:
 
     def _touch(self, writer: str) -> None:
         """Notes that the array was written to, so that a rule that kept it refuses to run."""
-        self.storage().written(writer)
+        if current().trace is None:
+            self.storage().written(writer)
 
     def storage(self) -> Storage:
         """The version shared with views, made at first use."""
@@ -167,7 +177,12 @@ class Tensor:
         return iter([self[i] for i in range(len(self))])
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._known())
+
+    def _known(self) -> Any:
+        """The array for those who ask for its values; in a trace one that refuses."""
+        trace = current().trace
+        return self._data if trace is None else trace.lift(self)
 
     def __format__(self, spec: str) -> str:
         if spec and self.size != 1:
@@ -195,17 +210,17 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
             raise asked_for_values(self.shape)
-        return np.array(self._data, dtype=dtype, copy=copy) if copy else np.asarray(self.data, dtype=dtype)
+        return np.array(self._known(), dtype=dtype, copy=copy) if copy else np.asarray(self.data, dtype=dtype)
 
     def __float__(self) -> float:
         if self.requires_grad:
             raise asked_for_values(self.shape, "float")
-        return float(self._data)
+        return float(self._known())
 
     def __int__(self) -> int:
         if self.requires_grad:
             raise asked_for_values(self.shape, "int")
-        return int(self._data)
+        return int(self._known())
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iu" or self.size != 1:
@@ -213,11 +228,11 @@ class Tensor:
                 f"index: only an integer tensor of one element may be an index, got dtype {self.dtype} and shape "
                 f"{self.shape}; convert it with int(t). {where('index')}"
             )
-        return int(self._data)
+        return int(self._known())
 
     def item(self) -> Any:
         """The value of a tensor of one element as a Python number."""
-        return self._data.item()
+        return self._known().item()
 
     def numpy(self) -> Any:
         """The array, shared; raises for a tensor that requires a gradient (use `.detach().numpy()`)."""
@@ -261,6 +276,9 @@ class Tensor:
                 f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} of "
                 f"shape {self.shape}; convert with dtype=float. {where('tensor')}"
             )
+        trace = current().trace
+        if trace is not None:
+            trace.refuse_change(self, "requires_grad")
         self._leaf = bool(value)
         self.version = self.version  # the backward pass reads this slot of leaves; it must be set
 
@@ -272,12 +290,17 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, or None."""
-        return self._grad
+        trace = current().trace
+        return self._grad if trace is None else trace.grad(self)
 
     @grad.setter
     def grad(self, value: Any) -> None:
+        trace = current().trace
         if value is None:
-            self._grad = None
+            if trace is None:
+                self._grad = None
+            else:
+                trace.set_grad(self, None)
             return
         gradient = value if isinstance(value, Tensor) else Tensor(value)
         if gradient.shape != self.shape:
@@ -285,11 +308,14 @@ class Tensor:
                 f"grad: a gradient must have its tensor's shape {self.shape}, got {gradient.shape}; assign None to "
                 f"clear it. {where('grad')}"
             )
-        self._grad = gradient
+        if trace is None:
+            self._grad = gradient
+        else:
+            trace.set_grad(self, gradient)
 
     def zero_grad(self) -> None:
         """Sets `.grad` to None."""
-        self._grad = None
+        self.grad = None
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Accumulates the gradient of this tensor into `.grad` of the leaves that it depends on.

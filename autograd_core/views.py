@@ -112,6 +112,9 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
             f"{where(writer)}"
         )
     state = current()
+    if state.trace is not None:
+        state.trace.assign(t, value, writer, index)
+        return
     if not isinstance(t._data, np.ndarray | np.generic):  # another array type: no memory to share, a new value instead
         new = value if index is None else setitem(t, value, index=index)
         t._data, t._node = new._data, new._node

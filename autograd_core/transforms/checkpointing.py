@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..containers import LEAF, Structure, flatten, is_leaf
-from ..context import is_grad_enabled, replaying
+from ..context import current, is_grad_enabled, replaying
 from ..node import Node, next_number
 from ..operator import Operator
 from ..ops.shape import identity
@@ -28,7 +28,7 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     """
     from .. import random
 
-    if not is_grad_enabled():
+    if not is_grad_enabled() or current().trace is not None:  # what a program keeps is not the tape's business
         return f(*args)
     state = random.get_state()
     floor = next_number()

@@ -1,0 +1,258 @@
+"""The results' own graph: one Node, whose rule runs a compiled backward program."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import random
+from ..containers import flatten, is_leaf
+from ..context import State, replaying
+from ..engine import record, result
+from ..errors import FreedGraphError, GraphError, where
+from ..operator import Operator
+from ..ops.shape import identity
+from ..ops.shape import pick as pick_op
+from ..sweep import sweep
+from ..tensor import Tensor, entry_of
+from .backends import built
+from .program import Program, Value
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .recording import Recording
+
+__all__ = ["Differentiable", "Saved", "backward_of"]
+
+_OPTIONS: dict[str, Any] = dict(
+    name="compiled",
+    variadic="operands",
+    operands=None,
+    symbol="compiled",
+    latex="",
+    derivative=None,
+    samples=(),
+    bad=(),
+    linear=None,
+    analytic=False,
+    multiple=True,
+    differentiable=True,
+    numpy=(),
+    special=None,
+)
+
+
+def _forward(operands: Any, call: Any = None) -> Any:
+    """A compiled function; its results are computed by its program."""
+    raise NotImplementedError
+
+
+class Saved:
+    """What the backward program needs of one call; the only thing that its Node keeps.
+
+    It has NumPy's protocols, without answers, so that the engine hands it on as it would an array.
+    """
+
+    def __init__(self, arrays: list[Any], leaves: list[Any], used: list[Any], drawn: Any) -> None:
+        self.arrays, self.leaves, self.used, self.drawn = arrays, leaves, used, drawn
+        self.number = 0
+
+    def __array_function__(self, *args: Any) -> Any:
+        return NotImplemented
+
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
+        return NotImplemented
+
+
+def _pulled(g: Any, out: Any, call: Any) -> Any:
+    saved = out._data if isinstance(out, Tensor) else out
+    return call.pull(g, saved)
+
+
+_OP = Operator(_forward, "composite", **_OPTIONS)
+_OP.vjp(_pulled)
+
+
+def backward_of(recording: Recording, trace: Trace, graph: list[Tensor], backend: str) -> Differentiable:
+    """Records the backward pass of the results, behind the function itself."""
+    mark, inputs = len(trace.calls), len(trace.inputs)
+    roots: list[tuple[Any, Any]] = []
+    for t in graph:
+        cotangent = trace.input(("cotangent", len(roots)), np.ones(t.shape, t.dtype))
+        roots.append((t._node, cotangent))
+    cotangents = [value for value, _ in trace.inputs[inputs:]]
+    del trace.inputs[inputs:]
+    freed = False
+    found: dict[int, Any] = {}
+    try:
+        found = sweep(roots, retain=True)
+    except FreedGraphError:
+        # As where a step calls backward itself and returns its loss: the result is in a graph that has been used.
+        freed = True
+        del trace.calls[mark:]
+        found = {}
+        for t in graph:
+            for leaf in _leaves_of(t):
+                found[id(leaf)] = (leaf, None)
+    targets: list[Any] = []
+    answers: list[Value] = []
+    for leaf, h in found.values():
+        owner = trace.owner(leaf)
+        if owner is None and trace.original(leaf) is None:
+            continue  # a leaf that the function has made
+        targets.append(trace.origin(leaf) if owner is None or id(leaf) in trace.proxies else trace.origin(owner))
+        if h is not None:
+            full = h if h.shape == leaf.shape else np.broadcast_to(h, leaf.shape)
+            answers.append(trace.values_of(full))
+    calls = trace.calls[mark:]
+    del trace.calls[mark:]
+    made = {v for call in calls for v in call.results}
+    needed = dict.fromkeys(v for call in calls for v in call.operands())
+    needed.update(dict.fromkeys(answers))
+    fetched: dict[Value, Any] = {}
+    position = {value: i for i, (value, _) in enumerate(trace.inputs)}
+    for value in needed:
+        if value in made or value in trace.constants or value in cotangents:
+            continue
+        if value in position:
+            fetched[value] = ("input", position[value])
+        else:
+            fetched[value] = ("output", recording._output(value))
+    program = Program([*cotangents, *fetched], trace.constants, calls, answers)
+    return Differentiable(recording, graph, targets, program, list(fetched.values()), freed, backend)
+
+
+def _leaves_of(t: Tensor) -> list[Tensor]:
+    seen: set[int] = set()
+    leaves: list[Tensor] = []
+    stack: list[Any] = [t._node]
+    while stack:
+        entry = stack.pop()
+        if id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        if isinstance(entry, Tensor):
+            leaves.append(entry)
+        else:
+            stack.extend(p for i, p in enumerate(entry.parents) if entry.plan.mask >> i & 1)
+    return leaves
+
+
+class Differentiable:
+    """How the results of a recording become Tensors in a graph."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        graph: list[Tensor],
+        targets: list[Any],
+        program: Program,
+        fetched: list[Any],
+        freed: bool,
+        backend: str,
+    ) -> None:
+        self.recording = recording
+        self.targets = targets
+        self.program = program
+        self.fetched = fetched
+        self.freed = freed
+        self.places = [recording._index[t._data.value] for t in graph]
+        self.shapes = [(t.shape, t.dtype) for t in graph]
+        self.backend = backend
+        self.lock = threading.Lock()
+        self._run: Any = None
+
+    def tensors(self, leaves: list[Any], arrays: list[Any], outs: list[Any], drawn: Any, state: State) -> list[Tensor]:
+        """The results, as outputs of one Node."""
+        parents = [self._parent(origin, leaves) for origin in self.targets]
+        datas = [outs[i] for i in self.places]
+        if not parents:
+            return [result(d) for d in datas]
+        plan = _OP.plan((1 << len(parents)) - 1, len(parents))
+        kept: Any = None
+        if not self.freed:
+            used = [
+                (t, t.storage())
+                for t in (
+                    self._tensor(self.recording.origins[i], leaves) for kind, i in self.fetched if kind == "input"
+                )
+                if t is not None
+            ]
+            kept = (
+                Saved(
+                    [(arrays if kind == "input" else outs)[i] for kind, i in self.fetched], list(leaves), used, drawn
+                ),
+            )
+        node = record(plan, tuple(parents), kept, datas[0], {"call": self}, state)
+        if kept is not None:
+            kept[0].number = node.number
+        return [result(d, record(pick_op.plan(1), (node,), (), d, {"index": i}, state)) for i, d in enumerate(datas)]
+
+    def _tensor(self, origin: Any, leaves: list[Any]) -> Any:
+        if origin[0] == "captured":
+            return origin[1]
+        x = leaves[origin[1]] if origin[0] == "argument" else None
+        return x if isinstance(x, Tensor) else None
+
+    def _parent(self, origin: Any, leaves: list[Any]) -> Any:
+        return entry_of(self._tensor(origin, leaves))
+
+    def pull(self, g: Any, saved: Saved) -> list[Any]:
+        """Cotangents of the operands from those of the results."""
+        if any(isinstance(h, Tensor) for h in g.values()):
+            return self.pull_recorded(g, saved)
+        for t, storage in saved.used:
+            if storage.last > saved.number:
+                raise _changed(t, storage)
+        given = []
+        for i, (shape, dtype) in enumerate(self.shapes):
+            h = g.get(i)
+            if h is None:
+                given.append(np.zeros(shape, dtype))
+            else:
+                h = np.asarray(h, dtype)
+                given.append(h if h.shape == shape else np.array(np.broadcast_to(h, shape)))
+        with self.lock:
+            if self._run is None:
+                self._run = built(self.program, self.backend)
+            return self._run([*given, *saved.arrays])  # type: ignore[no-any-return]
+
+    def pull_recorded(self, g: Any, saved: Saved) -> list[Any]:
+        """The same on Tensors: the function itself is run and its graph differentiated."""
+        recording = self.recording
+        if recording.effects and any(writer != "a batch's statistics" for _, writer in recording.touched):
+            raise GraphError(
+                f"compile: a function that is differentiated twice must have no effects, got one that writes into "
+                f"Tensors; compile the part without them. {where('compile')}"
+            )
+        for t, storage in saved.used:
+            if storage.last > saved.number:
+                raise _changed(t, storage)
+        fresh = [identity(x) if isinstance(x, Tensor) and x.requires_grad else x for x in saved.leaves]
+        now = random.get_state()
+        if saved.drawn is not None:
+            random.set_state(saved.drawn)
+        try:
+            with replaying():
+                args, kwargs = recording.structure.build(fresh)
+                out = recording.fn(*args, **kwargs)
+        finally:
+            random.set_state(now)
+        outs = [out] if is_leaf(out) else flatten(out)[0]
+        graph = {r[2][0]: outs[k] for k, r in enumerate(recording.results) if r[0] == "graph"}
+        wanted = [entry_of(self._tensor(origin, fresh)) for origin in self.targets]
+        roots = [(graph[i]._node, h) for i, h in g.items()]
+        found = sweep(roots, retain=True, create=True, targets={id(e): e for e in wanted if e is not None})
+        return [found[id(e)][1] if id(e) in found else None for e in wanted]
+
+
+def _changed(t: Any, storage: Any) -> Exception:
+    from ..errors import VersionError
+
+    return VersionError(
+        f"backward: an operand of a compiled function, shape {t.shape}, must still have the value that it was called "
+        f"with, but {storage.writer} changed it afterwards; write into a copy, or call backward first. "
+        f"{where('backward')}"
+    )

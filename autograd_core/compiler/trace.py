@@ -1,0 +1,531 @@
+"""`Trace`: the recording of one call of a function.
+
+Real Tensors are never written to while it runs: what the function reads of them are inputs of the program, what it
+writes is noted here, by Tensor, and happens when the program runs.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine import compute, result
+from ..errors import TraceError, where
+from ..operator import Operator
+from ..tensor import Tensor
+from .program import Call, Program, Value
+from .tracing import Traced, ValuesNeededError, met
+
+__all__ = ["Trace", "Whole"]
+
+# Recorded as one call although their functions would run on traced arrays: NumPy's own way is the quickest.
+_WHOLE = frozenset({"setitem", "put_positions", "scatter"})
+
+
+class Whole:
+    """An operator's function as one call of a program: what it does inside cannot be recorded.
+
+    Its result must have the shape that it had when it was recorded.
+    """
+
+    __slots__ = ("__name__", "function", "names", "shapes", "variadic")
+
+    def __init__(self, op: Operator, shapes: tuple[tuple[int, ...], ...]) -> None:
+        self.__name__ = op.name
+        self.function = op.function
+        self.names = op.parameters
+        self.variadic = op.variadic
+        self.shapes = shapes
+
+    def __call__(self, *datas: Any, **statics: Any) -> Any:
+        """The operator on arrays."""
+        operands = {self.variadic: datas} if self.variadic else dict(zip(self.names, datas, strict=True))
+        out = self.function(**operands, **statics)
+        shapes = tuple(np.shape(o) for o in (out if isinstance(out, tuple | list) else (out,)))
+        if shapes != self.shapes:
+            raise TraceError(
+                f"compile: a shape must not depend on values, got {shapes} from {self.__name__} in place of "
+                f"{self.shapes}; compute it outside of the compiled function. {where('compile')}"
+            )
+        return out
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Whole) and (self.function, self.shapes) == (other.function, other.shapes)
+
+    def __hash__(self) -> int:
+        return hash((self.function, self.shapes))
+
+
+class Guard:
+    """Something that the recording took for granted: `holds()` says whether it still is so."""
+
+    __slots__ = ("holds", "text")
+
+    def __init__(self, holds: Callable[[], bool], text: str) -> None:
+        self.holds = holds
+        self.text = text
+
+
+class Trace:
+    """What is recorded, and what the function has written so far.
+
+    Attributes:
+        calls, constants, inputs: of the program; each input with where its array comes from.
+        written: by `id`, the Tensors whose values the function has replaced, how ("in place", "rebound"), by whom.
+        grads: by `id`, the Tensors whose `.grad` the function has set, and to what.
+        checks: values that only say that a check of computed values was passed.
+        guards: what was taken for granted.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.constants: dict[Value, Any] = {}
+        self.inputs: list[tuple[Value, Any]] = []
+        self.written: dict[int, tuple[Tensor, str, str]] = {}
+        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.checks: list[Value] = []
+        self.guards: list[Guard] = []
+        self.closed = False
+        self.draws = False
+        self.proxies: dict[int, int] = {}  # id of the Tensor that stands for an argument: the argument's number
+        self.originals: list[Any] = []  # the arguments
+        self.captured: dict[int, Tensor] = {}
+        self._values: dict[int, Traced] = {}
+        self._by_array: dict[int, tuple[Any, Traced]] = {}
+        self._grads_read: dict[int, Tensor | None] = {}
+        self._shadows: dict[int, Tensor] = {}
+        self._owners: dict[int, Any] = {}  # id of a shadow or of an argument that is no leaf: what it stands for
+        self._noted: set[tuple[int, str]] = set()
+        self._kept: list[Any] = []  # whose ids are in use
+        self._undo: list[Callable[[], None]] = []
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def record(self, kind: str, function: Any, args: Any, keywords: Any, weak: bool = False, owner: str = "") -> Any:
+        """Carries out a call on the real values and appends it; its results as traced arrays."""
+        if self.closed:
+            raise TraceError(
+                f"compile: an array of a compiled function must not be used after its recording, got one in "
+                f"{owner or getattr(function, '__name__', 'a call')}; return it from the function instead of keeping "
+                f"it elsewhere. {where('compile')}"
+            )
+        if kind not in ("draw", "check"):
+            args = met_inside(args) if kind == "call" else args
+        real = concrete((args, keywords))
+        run = function.reduce if kind == "reduce" else function
+        out = run(*real[0], **real[1])
+        several = isinstance(out, tuple | list)
+        outs = out if several else (out,)
+        if not all(isinstance(o, np.ndarray | np.generic) for o in outs):
+            raise ValuesNeededError(
+                f"compile: inside of a compiled function a value is not known yet, so Python cannot take it out, got "
+                f"{getattr(function, '__name__', function)} with a {type(out).__name__} as result; use a function that "
+                f"gives an array, or compute it outside. {where('compile')}"
+            )
+        results = tuple(Value(o.shape, o.dtype) for o in outs)
+        self.calls.append(Call(kind, function, self.values_of(args), self.values_of(keywords), results))
+        made = [
+            Traced(self, v, o if isinstance(o, np.ndarray) else np.asarray(o), weak)
+            for v, o in zip(results, outs, strict=True)
+        ]
+        if kind in ("view", "call") and len(made) == 1 and isinstance(args[0], Traced):
+            self._note_view(args[0], made[0])
+        if not several:
+            return made[0]
+        return type(out)(*made) if hasattr(out, "_fields") else type(out)(made)
+
+    def _note_view(self, base: Traced, view: Traced) -> None:
+        if np.may_share_memory(base.concrete, view.concrete):
+            view.base = base
+            base.views.append(weakref.ref(view))
+
+    def values_of(self, x: Any) -> Any:
+        """The arguments of a call: Values for traced arrays and for arrays that are constant."""
+        if isinstance(x, Traced):
+            if x.trace is not self:
+                raise TraceError(
+                    f"compile: an array of one compiled function must not be used in another's recording, got one of "
+                    f"shape {x.shape}; return it from the function that made it. {where('compile')}"
+                )
+            return x.value
+        if isinstance(x, np.ndarray | np.generic):
+            return self.constant(x).value
+        if isinstance(x, Tensor):
+            return self.lift(x).value
+        if isinstance(x, tuple | list):
+            items = [self.values_of(i) for i in x]
+            return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+        if isinstance(x, dict):
+            return {k: self.values_of(i) for k, i in x.items()}
+        return x
+
+    def constant(self, array: Any) -> Traced:
+        """An array that is the same in every run."""
+        known = self._by_array.get(id(array))
+        if known is not None and np.array_equal(known[1].concrete, array):  # it may have been written to since
+            return known[1]
+        value = Value(array.shape, array.dtype)
+        copy = np.array(array)
+        self.constants[value] = copy
+        made = Traced(self, value, copy)
+        self._by_array[id(array)] = (array, made)
+        return made
+
+    def constants_of(self, inputs: Any) -> list[Any]:
+        """Operands with arrays as constants."""
+        return [self.constant(x) if isinstance(x, np.ndarray | np.generic) else x for x in inputs]
+
+    def held(self, array: Any) -> Any:
+        """The array of a new Tensor."""
+        if isinstance(array, Traced):
+            array.shared = True
+            return array
+        if isinstance(array, np.ndarray | np.generic):
+            # Of its own: a Tensor may be written to, and a constant is made once.
+            known = self.constant(array)
+            return Traced(self, known.value, known.concrete)
+        return array
+
+    def input(self, origin: Any, array: Any) -> Traced:
+        """An array that each run is given anew."""
+        array = np.asarray(array)
+        value = Value(array.shape, array.dtype)
+        self.inputs.append((value, origin))
+        return Traced(self, value, array)
+
+    # -- operators -----------------------------------------------------------------------------------------------------
+
+    def operands(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The operands of an operator; for a Tensor with a graph outside of the function, a leaf in its place."""
+        return tuple(self._inside(x) if isinstance(x, Tensor) else x for x in operands)
+
+    def _inside(self, t: Tensor) -> Tensor:
+        if t._node is None or type(t._data) is Traced:
+            return t
+        shadow = self._shadows.get(id(t))
+        if shadow is None:
+            shadow = result(self.lift(t))
+            shadow._leaf = True
+            shadow.version = None
+            self._shadows[id(t)] = shadow
+            self._owners[id(shadow)] = t
+        return shadow
+
+    def compute(
+        self, op: Operator, operands: tuple[Any, ...], datas: tuple[Any, ...], statics: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], Any]:
+        """The arrays of the operands and what an operator makes of them, recorded."""
+        datas = tuple(self.lift(x) if isinstance(x, Tensor) else data for x, data in zip(operands, datas, strict=True))
+        if not any(isinstance(x, Tensor) for x in operands) and not _any_traced((datas, statics)):
+            return datas, compute(op, datas, statics)
+        if op.name in _WHOLE:
+            return datas, self._whole(op, datas, statics)
+        mark = len(self.calls)
+        try:
+            out = compute(op, datas, statics)
+        except ValuesNeededError:
+            del self.calls[mark:]
+            out = self._whole(op, datas, statics)
+        if isinstance(out, tuple | list):
+            return datas, tuple(map(self._as_traced, out))
+        return datas, self._as_traced(out)
+
+    def _whole(self, op: Operator, datas: tuple[Any, ...], statics: dict[str, Any]) -> Any:
+        real = compute(op, concrete(datas), concrete(statics))
+        shapes = tuple(np.shape(o) for o in (real if isinstance(real, tuple | list) else (real,)))
+        return self.record("call", Whole(op, shapes), datas, statics)
+
+    def _as_traced(self, array: Any) -> Any:
+        return self.constant(array) if isinstance(array, np.ndarray | np.generic) else array
+
+    # -- Tensors -------------------------------------------------------------------------------------------------------
+
+    def lift(self, t: Tensor) -> Any:
+        """The traced array of a Tensor, as the function sees it at this point."""
+        data = t._data
+        if type(data) is Traced:
+            return data
+        found = self._values.get(id(t))
+        return self._capture(t) if found is None else found
+
+    def _capture(self, t: Tensor) -> Any:
+        data = t._data
+        if not isinstance(data, np.ndarray | np.generic):
+            raise TraceError(
+                f"compile: the arrays of a compiled function must be NumPy's, got {type(data).__name__}; call the "
+                f"function itself. {where('compile')}"
+            )
+        shape, dtype, leaf, graph = data.shape, data.dtype, t._leaf, t._node is not None
+        made = self._values[id(t)] = self.input(("captured", t), data)
+        self.captured[id(t)] = t
+
+        def holds() -> bool:
+            now = t._data
+            same: bool = (
+                now.shape == shape and now.dtype == dtype and t._leaf == leaf and (t._node is not None) == graph
+            )
+            return same and isinstance(now, np.ndarray | np.generic)
+
+        self.guards.append(Guard(holds, f"shape, dtype and requires_grad of the Tensor {_label(t)}"))
+        if leaf:
+            hooks = tuple((t._hooks or {}).values())
+            self.guards.append(
+                Guard(lambda: tuple((t._hooks or {}).values()) == hooks, f"the hooks of the Tensor {_label(t)}")
+            )
+        return made
+
+    def stand_in(self, number: int, original: Any) -> Any:
+        """What the function gets for an argument."""
+        if not isinstance(original, Tensor):
+            return self.input(("argument", number), original)
+        proxy = object.__new__(type(original))
+        Tensor.__init__(proxy, self.input(("argument", number), original._data))
+        proxy._data.shared = False
+        proxy._leaf = original.requires_grad
+        proxy._name = original._name
+        proxy._hooks = original._hooks
+        if original._node is not None:
+            self._owners[id(proxy)] = original
+        self.proxies[id(proxy)] = number
+        self._values[id(proxy)] = proxy._data
+        self._kept.append(proxy)
+        return proxy
+
+    def owner(self, leaf: Tensor) -> Any:
+        """The outside Tensor in a graph that a leaf of the recording stands for; None if it is itself a leaf."""
+        return self._owners.get(id(leaf))
+
+    def original(self, t: Tensor) -> Any:
+        """Of an argument's stand-in the argument, of a Tensor from outside itself, else None."""
+        number = self.proxies.get(id(t))
+        if number is not None:
+            return self.originals[number]
+        return None if type(t._data) is Traced else t
+
+    def origin(self, t: Tensor) -> Any:
+        """How to find the Tensor in another call."""
+        number = self.proxies.get(id(t))
+        return ("captured", t) if number is None else ("argument", number)
+
+    # -- writes --------------------------------------------------------------------------------------------------------
+
+    def rebind(self, t: Tensor, array: Any) -> None:
+        """`t.data = array`."""
+        self._write(t, self._as_traced(array), "rebound", ".data = ...")
+
+    def write(self, t: Tensor, array: Any, writer: str) -> None:
+        """Into the memory of `t`, of its shape and dtype."""
+        array = self._as_traced(array)
+        self._write(t, array if array.dtype == t.dtype else array.astype(t.dtype), "in place", writer)
+
+    def _write(self, t: Tensor, array: Traced, how: str, writer: str) -> None:
+        if type(t._data) is Traced:
+            t._data = array
+            if id(t) not in self.proxies:
+                return
+        else:
+            self.lift(t)
+            self._values[id(t)] = array
+        before = self.written.get(id(t))
+        if before is not None and before[1] == "rebound":
+            how = "rebound"
+        original = self.original(t)
+        if how == "in place" and isinstance(original._data, np.ndarray) and not original._data.flags.writeable:
+            how = "rebound"
+        self.written[id(t)] = (t, how, writer)
+
+    def assign(self, t: Tensor, value: Tensor, writer: str, index: Any) -> None:
+        """`t[index] = value`, or all of it: recorded as a new value of `t`."""
+        from ..ops.indexing import setitem
+        from ..ops.shape import identity
+        from ..views import broadcast_as_assigned, misfit
+
+        old = self.lift(t)
+        if old.base is not None or old.shared or any(view() is not None for view in old.views):
+            raise TraceError(
+                f"compile: a Tensor that is written to must not share its memory with a view, got {writer} with a "
+                f"Tensor of shape {t.shape} that has one or is one; write t = np.where(...), or write before taking "
+                f"views. {where('compile')}"
+            )
+        new: Any
+        if index is None:
+            try:
+                new = value if value.shape == t.shape else broadcast_as_assigned(value, t.shape)
+            except ValueError as error:
+                raise misfit(t, value, writer, error) from error
+            new = identity(new)
+        else:
+            new = setitem(t, value, index=index)
+        if new.dtype != t.dtype:
+            new = new.astype(t.dtype)
+        if new._node is not None and (type(t._data) is not Traced or id(t) in self.proxies):
+            raise TraceError(
+                f"compile: a Tensor from outside of the function must not become part of its graph, got {writer} of a "
+                f"value that needs a gradient into one of shape {t.shape}; write the value's .detach(), or return it. "
+                f"{where('compile')}"
+            )
+        self.write(t, new._data, writer)
+        if type(t._data) is Traced and id(t) not in self.proxies:
+            t._node, t._leaf = new._node, False
+
+    def refuse_change(self, t: Tensor, what: str) -> None:
+        """Raises for a change of a Tensor from outside that a program cannot make."""
+        if type(t._data) is Traced and id(t) not in self.proxies:
+            return
+        if t._data is not None and hasattr(t, "_leaf") and self.original(t) is not None:
+            raise TraceError(
+                f"compile: {what} of a Tensor from outside must not change in a compiled function, got one of shape "
+                f"{t.shape}; set it before the call. {where('compile')}"
+            )
+
+    # -- gradients -----------------------------------------------------------------------------------------------------
+
+    def grad(self, t: Tensor) -> Tensor | None:
+        """`.grad`, as the function sees it at this point."""
+        key = id(t)
+        if key in self.grads:
+            return self.grads[key][1]
+        if key in self._grads_read:
+            return self._grads_read[key]
+        original = self.original(t)
+        if original is None:
+            return t._grad
+        if self.owner(t) is not None:
+            raise self._outside(t)
+        origin, now = self.origin(t), original._grad
+        shape, dtype = (None, None) if now is None else (now.shape, now.dtype)
+        if now is not None and now.requires_grad:
+            raise TraceError(
+                f"compile: a gradient that is used must not need a gradient itself, got .grad of a Tensor of shape "
+                f"{t.shape}; zero_grad() before the call. {where('compile')}"
+            )
+        made = None if now is None else result(self.input(("gradient", *origin), now._data))
+        self._grads_read[key] = made
+        self._kept.append(t)
+        self.guards.append(_GradGuard(origin, shape, dtype, _label(original)))
+        return made
+
+    def set_grad(self, t: Tensor, value: Tensor | None) -> None:
+        """`.grad = value`."""
+        if self.owner(t) is not None:
+            raise self._outside(t)
+        if self.original(t) is None:
+            t._grad = value
+            return
+        self.grads[id(t)] = (t, value)
+
+    def _outside(self, t: Tensor) -> TraceError:
+        return TraceError(
+            f"compile: backward inside of a compiled function must end at leaves, got a Tensor of shape {t.shape} that "
+            f"was computed outside of it; compute it inside, call backward outside, or .detach() it. {where('compile')}"
+        )
+
+    # -- what was taken for granted ------------------------------------------------------------------------------------
+
+    def guard(self, holds: Callable[[], bool], text: str) -> None:
+        """Another recording is needed when `holds()` is False before a run."""
+        self.guards.append(Guard(holds, text))
+
+    def note(self, thing: Any, names: str) -> bool:
+        """Whether this is the first time that the guards of `thing` are asked for."""
+        key = (id(thing), names)
+        if key in self._noted:
+            return False
+        self._noted.add(key)
+        self._kept.append(thing)
+        return True
+
+    def on_failure(self, undo: Callable[[], None]) -> None:
+        """Called if the recording fails: takes back what had to be prepared outside of it."""
+        self._undo.append(undo)
+
+    def check(self, function: Callable[..., None], *arrays: Any) -> None:
+        """Has `function(*arrays)` raise for bad values in each run."""
+        real = concrete(arrays)
+        function(*real)
+        values = self.values_of(arrays)
+        given = {value for value, _ in self.inputs} | self.constants.keys()
+        if all(v in given for v in values if isinstance(v, Value)):
+            self.calls.append(Call("check", function, values, {}, ()))
+            return
+        passed = Value((), np.bool)
+        self.calls.append(Call("call", _Passed(function), values, {}, (passed,)))
+        self.checks.append(passed)
+
+    def draw(self, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Random numbers, drawn anew in each run."""
+        self.draws = True
+        return self.record("draw", function, args, keywords)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def failed(self) -> None:
+        """Takes back what was prepared."""
+        for undo in reversed(self._undo):
+            undo()
+
+    def program(self, outputs: list[Value], updates: list[tuple[Value, Value]], calls: list[Call]) -> Program:
+        """The program of the function."""
+        return Program([value for value, _ in self.inputs], self.constants, calls, outputs, updates)
+
+
+class _GradGuard(Guard):
+    """Whether `.grad` is there, and its shape and dtype."""
+
+    __slots__ = ("dtype", "origin", "shape")
+
+    def __init__(self, origin: Any, shape: Any, dtype: Any, label: str) -> None:
+        super().__init__(lambda: True, f"whether the Tensor {label} has a gradient")
+        self.origin, self.shape, self.dtype = origin, shape, dtype
+
+    def holds_in(self, leaves: Any) -> bool:
+        """Whether it is as it was, in a call with these arguments."""
+        kind, which = self.origin
+        now = (which if kind == "captured" else leaves[which])._grad
+        if now is None or self.shape is None:
+            return now is None and self.shape is None
+        return bool(now.shape == self.shape and now.dtype == self.dtype and not now.requires_grad)
+
+
+class _Passed:
+    """A check as a call with a result."""
+
+    def __init__(self, check: Callable[..., None]) -> None:
+        self.check = check
+        self.__name__ = getattr(check, "__name__", "check")
+
+    def __call__(self, *arrays: Any) -> Any:
+        self.check(*arrays)
+        return np.True_
+
+
+def concrete(x: Any) -> Any:
+    """The real values of traced arrays, at any depth."""
+    if isinstance(x, Traced):
+        return x.concrete
+    if isinstance(x, tuple | list):
+        items = [concrete(i) for i in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    if isinstance(x, dict):
+        return {k: concrete(i) for k, i in x.items()}
+    return x
+
+
+def met_inside(args: Any) -> Any:
+    """Arguments of a function: weak numbers in the dtype of the arrays beside them."""
+    return met(args) if type(args) is tuple else args
+
+
+def _any_traced(x: Any) -> bool:
+    if isinstance(x, tuple | list):
+        return any(map(_any_traced, x))
+    if isinstance(x, dict):
+        return any(map(_any_traced, x.values()))
+    return isinstance(x, Traced)
+
+
+def _label(t: Tensor) -> str:
+    return f"{t._name!r} of shape {t.shape}" if t._name else f"of shape {t.shape}"
