@@ -46,12 +46,13 @@ class Call:
 
     Attributes:
         kind: what passes and back ends need to know about it:
-            "ufunc": `function` is a `np.ufunc` with one result, `args` its operands (Values, Python numbers), no keywords;
-            "reduce": `function` is a `np.ufunc`; `function.reduce(args[0], axis=<tuple of ints >= 0>, keepdims=<bool>)`;
+            "ufunc": `function` is a `np.ufunc` with one result, `args` its operands (Values, Python numbers), without
+                keywords;
+            "reduce": a `np.ufunc`: `function.reduce(args[0], axis=<tuple of ints >= 0>, keepdims=<bool>)`;
             "cast": `function` is `cast`, args (value,), keywords {"dtype": np.dtype};
             "view": a result that has the memory of its operand: `function` is one of `VIEWS` below, args
                 (value, static argument);
-            "call": any other function of NumPy or SciPy (matmul, einsum, take, ...), called as it is; it has no effects;
+            "call": any other function of NumPy or SciPy (matmul, einsum, take, ...), called as it is, without effects;
             "draw": takes random numbers: `function(*args, **keywords)` must be called once a step, in its order;
             "check": raises if the values it is given are bad, has no result, and runs before everything else.
         args, keywords: may hold Values at any depth of tuples, lists and dicts.
