@@ -37,7 +37,6 @@ _OPTIONS: dict[str, Any] = dict(
     bad=(),
     linear=None,
     analytic=False,
-    multiple=True,
     differentiable=True,
     numpy=(),
     special=None,
@@ -71,8 +70,10 @@ def _pulled(g: Any, out: Any, call: Any) -> Any:
     return call.pull(g, saved)
 
 
-_OP = Operator(_forward, "composite", **_OPTIONS)
-_OP.vjp(_pulled)
+# One result or several: only the first kind has a forward mode.
+_ONE, _SEVERAL = (Operator(_forward, "composite", **_OPTIONS, multiple=several) for several in (False, True))
+_ONE.vjp(_pulled)
+_SEVERAL.vjp(_pulled)
 
 
 def backward_of(recording: Recording, trace: Trace, graph: list[Tensor], backend: str) -> Differentiable:
@@ -170,7 +171,7 @@ class Differentiable:
         datas = [outs[i] for i in self.places]
         if not parents:
             return [result(d) for d in datas]
-        plan = _OP.plan((1 << len(parents)) - 1, len(parents))
+        plan = (_ONE if len(datas) == 1 else _SEVERAL).plan((1 << len(parents)) - 1, len(parents))
         kept: Any = None
         if not self.freed:
             used = [
@@ -188,6 +189,8 @@ class Differentiable:
         node = record(plan, tuple(parents), kept, datas[0], {"call": self}, state)
         if kept is not None:
             kept[0].number = node.number
+        if len(datas) == 1:  # behind a Node of its own: the result may be written to, the rule does not need it
+            return [result(datas[0], record(identity.plan(1), (node,), (), datas[0], None, state))]
         return [result(d, record(pick_op.plan(1), (node,), (), d, {"index": i}, state)) for i, d in enumerate(datas)]
 
     def _tensor(self, origin: Any, leaves: list[Any]) -> Any:
@@ -201,6 +204,7 @@ class Differentiable:
 
     def pull(self, g: Any, saved: Saved) -> list[Any]:
         """Cotangents of the operands from those of the results."""
+        g = g if isinstance(g, dict) else {0: g}
         if any(isinstance(h, Tensor) for h in g.values()):
             return self.pull_recorded(g, saved)
         for t, storage in saved.used:

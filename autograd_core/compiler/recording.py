@@ -134,8 +134,11 @@ class Recording:
             kept = trace.original(gradient)
             if kept is not None:
                 self.grads.append((origin, None, trace.origin(gradient)))
-            elif gradient is not trace._grads_read.get(id(t)):
+            elif not any(gradient is made and made._data is array for _, made, array in trace.grads_read):
                 self.grads.append((origin, self._output(trace.lift(gradient).value), None))
+        for t, made, array in trace.grads_read:
+            if id(t) not in trace.grads and made._data is not array:  # clipped, for instance
+                self.grads.append((trace.origin(t), self._output(made._data.value), None))
         self.effects = bool(self.touched or self.rebound or self.grads)
 
         # The graph of the results, and the program.

@@ -7,11 +7,13 @@ writes is noted here, by Tensor, and happens when the program runs.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from ..context import STATE, current
 from ..engine import compute, result
 from ..errors import TraceError, where
 from ..operator import Operator
@@ -87,6 +89,7 @@ class Trace:
         self.written: dict[int, tuple[Tensor, str, str]] = {}
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.checks: list[Value] = []
+        self.grads_read: list[tuple[Tensor, Tensor, Traced]] = []  # a Tensor, its `.grad` at the start, that one's array
         self.guards: list[Guard] = []
         self.closed = False
         self.draws = False
@@ -319,7 +322,11 @@ class Trace:
     def write(self, t: Tensor, array: Any, writer: str) -> None:
         """Into the memory of `t`, of its shape and dtype."""
         array = self._as_traced(array)
-        self._write(t, array if array.dtype == t.dtype else array.astype(t.dtype), "in place", writer)
+        if array.dtype != t.dtype:
+            array = array.astype(t.dtype)
+        if array.weak:
+            array = Traced(self, array.value, array.concrete)
+        self._write(t, array, "in place", writer)
 
     def _write(self, t: Tensor, array: Traced, how: str, writer: str) -> None:
         if type(t._data) is Traced:
@@ -404,6 +411,8 @@ class Trace:
             )
         made = None if now is None else result(self.input(("gradient", *origin), now._data))
         self._grads_read[key] = made
+        if made is not None:
+            self.grads_read.append((t, made, made._data))
         self._kept.append(t)
         self.guards.append(_GradGuard(origin, shape, dtype, _label(original)))
         return made
@@ -429,6 +438,25 @@ class Trace:
         """Another recording is needed when `holds()` is False before a run."""
         self.guards.append(Guard(holds, text))
 
+    def guard_attributes(self, thing: Any) -> None:
+        """Another recording is needed when an attribute of `thing` has been set to something else."""
+        if not self.note(thing, "attributes"):
+            return
+        held = thing.__dict__
+        then = {name: value for name, value in held.items() if name != "_states"}
+        training = thing.training
+
+        def holds() -> bool:
+            if thing.training is not training and thing.training != training:
+                return False
+            for name, value in then.items():
+                now = held.get(name)
+                if now is not value and not (type(now) is type(value) and type(now) in _COMPARED and now == value):
+                    return False
+            return True
+
+        self.guards.append(Guard(holds, f"an attribute of {type(thing).__name__}"))
+
     def note(self, thing: Any, names: str) -> bool:
         """Whether this is the first time that the guards of `thing` are asked for."""
         key = (id(thing), names)
@@ -437,6 +465,20 @@ class Trace:
         self._noted.add(key)
         self._kept.append(thing)
         return True
+
+    def weak(self, t: Tensor) -> Traced:
+        """The number in a 0-d Tensor, to be rounded where it meets an array."""
+        array = self.lift(t)
+        return Traced(self, array.value, array.concrete, weak=True)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it nothing is recorded: to look at real values, which a guard must then watch."""
+        token = STATE.set(current().but(trace=None))
+        try:
+            yield
+        finally:
+            STATE.reset(token)
 
     def on_failure(self, undo: Callable[[], None]) -> None:
         """Called if the recording fails: takes back what had to be prepared outside of it."""
@@ -517,6 +559,9 @@ def concrete(x: Any) -> Any:
 def met_inside(args: Any) -> Any:
     """Arguments of a function: weak numbers in the dtype of the arrays beside them."""
     return met(args) if type(args) is tuple else args
+
+
+_COMPARED = (bool, int, float, str, tuple)
 
 
 def _any_traced(x: Any) -> bool:
