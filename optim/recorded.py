@@ -47,6 +47,7 @@ def record_step(optimizer: Optimizer, trace: Any) -> None:
                 )
             numbers.update(optimizer.advance(old, numbers))
             for p, states in owners:
+                assert p.grad is not None
                 new, *others = type(optimizer).update(
                     p.data, p.grad.data, *[state.data for state in states], **numbers, **statics
                 )
@@ -95,9 +96,7 @@ def _prepared(
             _replace(optimizer, [(p, scalars) for p in members], trace)
         scalars = {k: optimizer.state[members[0]][k] for k in optimizer.scalars}
         for p in members:
-            missing = {
-                k: Tensor(full_like(p.data, start.get(k, 0.0))) for k in names if k not in optimizer.state[p]
-            }
+            missing = {k: Tensor(full_like(p.data, start.get(k, 0.0))) for k in names if k not in optimizer.state[p]}
             if missing:
                 _replace(optimizer, [(p, missing)], trace)
         buckets.append((scalars, [(p, [optimizer.state[p][k] for k in names]) for p in members]))
@@ -114,7 +113,9 @@ class _Same:
         self.optimizer, self.p, self.held, self.then = optimizer, p, held, then
 
     def __call__(self) -> bool:
-        return self.optimizer.state.get(self.p) is self.held and all(self.held.get(k) is t for k, t in self.then.items())
+        return self.optimizer.state.get(self.p) is self.held and all(
+            self.held.get(k) is t for k, t in self.then.items()
+        )
 
 
 def _replace(optimizer: Optimizer, entries: list[tuple[Tensor, dict[str, Tensor]]], trace: Any) -> None:

@@ -23,8 +23,7 @@ def observed(case, call, module, dtype, batches=3):
     return found + [b.data for b in module.buffers()]
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize(("dtype", "mode"), [(np.float64, "train"), (np.float64, "eval"), (np.float32, "train")])
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_a_compiled_layer_is_the_layer(case, mode, dtype):
     """As a layer, trained by what is around it."""

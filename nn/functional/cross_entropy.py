@@ -262,7 +262,7 @@ def _checked(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignored:
 
 def _check_labels(name: str, shape: tuple[int, ...], classes: int, ignored: int | None, labels: Any) -> Any:
     """Which labels count; raises for wrong ones."""
-    if not isinstance(labels, np.ndarray | np.generic):
+    if not hasattr(labels, "__array_interface__"):  # of another kind: not to be looked at
         return None
     kept = np.ones(labels.shape, bool) if ignored is None else labels != ignored
     wrong = kept & ((labels < 0) | (labels >= classes))
