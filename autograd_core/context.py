@@ -146,6 +146,21 @@ class replaying(_Switch):
     _changes: ClassVar[dict[str, Any]] = {"record": True, "replaying": True}
 
 
+def outside(name: str, why: str) -> None:
+    """Refuses what a compiled function cannot do.
+
+    Raises:
+        TraceError: a function is being recorded.
+    """
+    if current().trace is not None:
+        from .errors import TraceError, where
+
+        raise TraceError(
+            f"{name}: it must be called outside of a compiled function, got a call inside, where {why} would stay as "
+            f"at the first call; move it after the call. {where(name)}"
+        )
+
+
 def is_grad_enabled() -> bool:
     """Whether operations are recorded here and now."""
     return current().record

@@ -352,6 +352,9 @@ class Tensor:
             extra = self._node.more()
             hooks = extra.hooks = extra.hooks if extra.hooks is not None else {}
         elif self._leaf:
+            trace = current().trace
+            if trace is not None:
+                trace.refuse_change(self, "the hooks")
             hooks = self._hooks = self._hooks if self._hooks is not None else {}
         else:
             raise GraphError(

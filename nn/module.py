@@ -51,11 +51,13 @@ class Module(Hookable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the hooks and `forward` in this module's scope."""
+        state = current()
+        if state.trace is not None:
+            state.trace.guard_attributes(self)
         if self._name is None:  # an outermost module runs in its caller's scope
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
             return self._hooks.run(self, args, kwargs)
-        state = current()
         outer, inner = self._states
         if outer is not state:
             inner = self._state_within(state)
@@ -70,7 +72,8 @@ class Module(Hookable):
     def _state_within(self, state: State) -> State:
         """The state of this module inside its caller's, made once per caller's state."""
         inner = state.but(scope=Scope.within(state.scope, self._name or "", self))
-        self.__dict__["_states"] = (state, inner)
+        if state.trace is None:  # a recording ends with its call
+            self.__dict__["_states"] = (state, inner)
         return inner
 
     # -- attributes

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.context import outside
 from autograd_core.errors import ArgumentError, ShapeError, where
 
 __all__ = ["ExponentialMovingAverage", "RunningAverage", "SimpleMovingAverage"]
@@ -51,6 +52,7 @@ class RunningAverage:
             ArgumentError: γ_t outside [0, 1].
             ShapeError: a value of another shape than those before. Nothing has changed then.
         """
+        outside("RunningAverage.update", "its count of updates")
         array = _values_of(x)
         if self.t:
             _same_shape("RunningAverage.update", self._value, array)
@@ -127,6 +129,7 @@ class SimpleMovingAverage:
         Raises:
             ShapeError: a value of another shape than those before. Nothing has changed then.
         """
+        outside("SimpleMovingAverage.update", "its count of updates")
         array = _values_of(x)
         if self._values:
             _same_shape("SimpleMovingAverage.update", self._values[-1], array)
@@ -217,6 +220,7 @@ class ExponentialMovingAverage:
             ShapeError: a parameter has another shape than at the start. Nothing has changed then.
         """
         name = "ExponentialMovingAverage.update"
+        outside(name, "its count of updates")
         if self._depth:
             raise ArgumentError(
                 f"{name}: the weights must be the trained ones, got the averaged ones; leave applied() first. "

@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_core import Tensor
 
-__all__ = ["BLOCK_BYTES", "Owner", "Pack", "Tile", "aligned_zeros", "packs", "tiles"]
+__all__ = ["BLOCK_BYTES", "Owner", "Pack", "Tile", "aligned_zeros", "full_like", "packs", "tiles"]
 
 # Bytes of a block per array. An update holds about five arrays at once; larger blocks fall out of a
 # 1-2 MiB second-level cache, smaller ones pay NumPy's 0.3 us per call too often.
@@ -174,6 +174,17 @@ def aligned_zeros(size: int, dtype: Any) -> Any:
     raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
     start = -raw.__array_interface__["data"][0] % ALIGNMENT
     return raw[start : start + size * dtype.itemsize].view(dtype)
+
+
+def full_like(array: Any, value: float) -> Any:
+    """An array of one value in the layout of `array`; NumPy's on a cache line."""
+    if not isinstance(array, np.ndarray):
+        return np.full_like(array, value)
+    flat = aligned_zeros(array.size, array.dtype)
+    if value:
+        flat.fill(value)
+    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    return flat.reshape(array.shape[::-1]).T if is_fortran else flat.reshape(array.shape)
 
 
 def packs(owners: list[Owner], dtype: Any) -> tuple[list[Pack], list[Owner]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.context import current
 from autograd_core.errors import ArgumentError, NonFiniteError, where
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
@@ -76,6 +77,8 @@ def clip_grad_norm_(
         with np.errstate(invalid="ignore"):
             for grad in grads:
                 _write(grad, np.multiply, (factor,), name)
+    if current().trace is not None:
+        total = total.astype(np.float64)
     return Tensor(np.array(total, np.float64) if in_place else total)
 
 

@@ -7,6 +7,7 @@ from math import cos, pi
 from typing import Any, ClassVar
 
 from autograd_core.checks import is_count, is_finite, require
+from autograd_core.context import outside
 from autograd_core.errors import ArgumentError, where
 
 from .optimizer import Optimizer
@@ -158,6 +159,7 @@ class OneCycleLR(LRScheduler):
         Raises:
             ArgumentError: it is one of more than total_steps. Nothing has changed then.
         """
+        outside(f"{type(self).__name__}.step", "the learning rate")
         t = self.last_epoch + 1
         words = f"called at most total_steps = {self.total_steps} times"
         require(t <= self.total_steps, self._name, "step()", words, t)

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from autograd_core.checks import is_count, is_finite, require
+from autograd_core.context import outside
 
 from .optimizer import Optimizer
 from .scheduler import NOT_NEGATIVE, Domain, LRScheduler
@@ -100,6 +101,7 @@ class ReduceLROnPlateau(LRScheduler):
         Raises:
             ArgumentError: the metric is no number.
         """
+        outside(f"{type(self).__name__}.step", "the learning rate")
         value: Any = metrics.item() if getattr(metrics, "size", None) == 1 else metrics
         require(isinstance(value, Real), self._name, "metrics", "a number", metrics)
         groups = self.groups

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
-from .blocks import Owner, Pack, Tile, aligned_zeros, packs, tiles
+from .blocks import Owner, Pack, Tile, aligned_zeros, full_like, packs, tiles
 from .program import Program, record
+from .recorded import record_step
 from .workers import helper
 
 if TYPE_CHECKING:
@@ -48,6 +50,12 @@ class Runner:
 
     def step(self, optimizer: Optimizer) -> None:
         """One update of every parameter that has a gradient."""
+        trace = current().trace
+        if trace is not None:
+            _check(optimizer)
+            _say_what_is_skipped(optimizer)
+            record_step(optimizer, trace)
+            return
         plan = self._plan
         if plan is None or not plan.is_current():
             self._plan = None
@@ -198,7 +206,7 @@ class _Bucket:
             state.update(self.scalars)
             for name in names:
                 if name not in state:
-                    state[name] = Tensor(_full_like(p.data, start.get(name, 0.0)))
+                    state[name] = Tensor(full_like(p.data, start.get(name, 0.0)))
             states = [state[name] for name in names]
             self.owners.append(Owner(p, states, isinstance(self, _ArrayBucket)))
 
@@ -227,17 +235,6 @@ class _Bucket:
     def step(self) -> None:
         """One update of the parameters in the bucket."""
         raise NotImplementedError
-
-
-def _full_like(array: Any, value: float) -> Any:
-    """An array of one value in the layout of `array`; NumPy's on a cache line."""
-    if not isinstance(array, np.ndarray):
-        return np.full_like(array, value)
-    flat = aligned_zeros(array.size, array.dtype)
-    if value:
-        flat.fill(value)
-    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-    return flat.reshape(array.shape[::-1]).T if is_fortran else flat.reshape(array.shape)
 
 
 class _ForeignBucket(_Bucket):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd_core.checks import is_count, require
+from autograd_core.context import outside
 from autograd_core.errors import ArgumentError, where
 
 from .optimizer import Optimizer
@@ -106,6 +107,7 @@ class SequentialLR(_Composite):
 
     def step(self) -> None:
         """Goes on by one in the schedule whose turn it is."""
+        outside(f"{type(self).__name__}.step", "the learning rate")
         t = self.last_epoch + 1
         part = self.schedulers[bisect_right(self.milestones, t)]
         if t in self.milestones:
@@ -146,6 +148,7 @@ class ChainedScheduler(_Composite):
 
     def step(self) -> None:
         """Goes on by one in every schedule."""
+        outside(f"{type(self).__name__}.step", "the learning rate")
         for part in self.schedulers:
             part.step()
         self.last_epoch += 1

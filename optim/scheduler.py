@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from autograd_core.checks import is_count, is_finite, require
+from autograd_core.context import outside
 from autograd_core.errors import ArgumentError, where
 
 from .optimizer import Optimizer
@@ -115,6 +116,7 @@ class LRScheduler:
             ArgumentError: a learning rate would be negative or not finite, or a group has been added.
                 No rate has changed then.
         """
+        outside(f"{type(self).__name__}.step", "the learning rate")
         self._set(self.rates(self.last_epoch + 1, [group["lr"] for group in self.groups]))
         self.last_epoch += 1
 

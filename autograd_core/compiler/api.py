@@ -71,6 +71,12 @@ class Compiled:
         self._warned = False
         functools.update_wrapper(self, fn, updated=())
 
+    def __getattr__(self, name: str) -> Any:
+        """What the function has: `parameters()` and `train()` of a module."""
+        if name.startswith("__") or name == "fn":
+            raise AttributeError(name)
+        return getattr(self.fn, name)
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 

@@ -37,7 +37,6 @@ _OPTIONS: dict[str, Any] = dict(
     bad=(),
     linear=None,
     analytic=False,
-    multiple=True,
     differentiable=True,
     numpy=(),
     special=None,
@@ -71,8 +70,10 @@ def _pulled(g: Any, out: Any, call: Any) -> Any:
     return call.pull(g, saved)
 
 
-_OP = Operator(_forward, "composite", **_OPTIONS)
-_OP.vjp(_pulled)
+# One result or several: only the first kind has a forward mode.
+_ONE, _SEVERAL = (Operator(_forward, "composite", **_OPTIONS, multiple=several) for several in (False, True))
+_ONE.vjp(_pulled)
+_SEVERAL.vjp(_pulled)
 
 
 def backward_of(recording: Recording, trace: Trace, graph: list[Tensor], backend: str) -> Differentiable:
@@ -119,7 +120,7 @@ def backward_of(recording: Recording, trace: Trace, graph: list[Tensor], backend
         if value in position:
             fetched[value] = ("input", position[value])
         else:
-            fetched[value] = ("output", recording._output(value))
+            fetched[value] = ("output", recording._output(value, own=False))
     program = Program([*cotangents, *fetched], trace.constants, calls, answers)
     return Differentiable(recording, graph, targets, program, list(fetched.values()), freed, backend)
 
@@ -158,7 +159,7 @@ class Differentiable:
         self.program = program
         self.fetched = fetched
         self.freed = freed
-        self.places = [recording._index[t._data.value] for t in graph]
+        self.places = recording.graph_places
         self.shapes = [(t.shape, t.dtype) for t in graph]
         self.backend = backend
         self.lock = threading.Lock()
@@ -170,11 +171,11 @@ class Differentiable:
         datas = [outs[i] for i in self.places]
         if not parents:
             return [result(d) for d in datas]
-        plan = _OP.plan((1 << len(parents)) - 1, len(parents))
+        plan = (_ONE if len(datas) == 1 else _SEVERAL).plan((1 << len(parents)) - 1, len(parents))
         kept: Any = None
         if not self.freed:
             used = [
-                (t, t.storage())
+                (t.shape, t.storage())
                 for t in (
                     self._tensor(self.recording.origins[i], leaves) for kind, i in self.fetched if kind == "input"
                 )
@@ -188,7 +189,16 @@ class Differentiable:
         node = record(plan, tuple(parents), kept, datas[0], {"call": self}, state)
         if kept is not None:
             kept[0].number = node.number
-        return [result(d, record(pick_op.plan(1), (node,), (), d, {"index": i}, state)) for i, d in enumerate(datas)]
+        if len(datas) == 1:  # behind a Node of its own, as several are: whether it is written to is asked below
+            made = [result(datas[0], record(identity.plan(1), (node,), (), datas[0], None, state))]
+        else:
+            made = [
+                result(d, record(pick_op.plan(1), (node,), (), d, {"index": i}, state)) for i, d in enumerate(datas)
+            ]
+        if kept is not None:
+            needed = {i for kind, i in self.fetched if kind == "output"}
+            kept[0].used += [(t.shape, t.storage()) for at, t in zip(self.places, made, strict=True) if at in needed]
+        return made
 
     def _tensor(self, origin: Any, leaves: list[Any]) -> Any:
         if origin[0] == "captured":
@@ -201,11 +211,12 @@ class Differentiable:
 
     def pull(self, g: Any, saved: Saved) -> list[Any]:
         """Cotangents of the operands from those of the results."""
+        g = g if isinstance(g, dict) else {0: g}
         if any(isinstance(h, Tensor) for h in g.values()):
             return self.pull_recorded(g, saved)
-        for t, storage in saved.used:
+        for shape, storage in saved.used:
             if storage.last > saved.number:
-                raise _changed(t, storage)
+                raise _changed(shape, storage)
         given = []
         for i, (shape, dtype) in enumerate(self.shapes):
             h = g.get(i)
@@ -227,9 +238,9 @@ class Differentiable:
                 f"compile: a function that is differentiated twice must have no effects, got one that writes into "
                 f"Tensors; compile the part without them. {where('compile')}"
             )
-        for t, storage in saved.used:
+        for shape, storage in saved.used:
             if storage.last > saved.number:
-                raise _changed(t, storage)
+                raise _changed(shape, storage)
         fresh = [identity(x) if isinstance(x, Tensor) and x.requires_grad else x for x in saved.leaves]
         now = random.get_state()
         if saved.drawn is not None:
@@ -248,11 +259,11 @@ class Differentiable:
         return [found[id(e)][1] if id(e) in found else None for e in wanted]
 
 
-def _changed(t: Any, storage: Any) -> Exception:
+def _changed(shape: Any, storage: Any) -> Exception:
     from ..errors import VersionError
 
     return VersionError(
-        f"backward: an operand of a compiled function, shape {t.shape}, must still have the value that it was called "
-        f"with, but {storage.writer} changed it afterwards; write into a copy, or call backward first. "
+        f"backward: what the gradient of a compiled function needs, of shape {shape}, must still have the value that "
+        f"it had in the call, but {storage.writer} changed it afterwards; write into a copy, or call backward first. "
         f"{where('backward')}"
     )

@@ -12,10 +12,12 @@ from ..containers import LEAF, Structure, flatten, is_leaf
 from ..context import STATE, State
 from ..engine import result
 from ..tensor import Tensor
+from .apart import Apart
 from .backends import built
 from .graph import Differentiable, backward_of
+from .guards import GradGuard
 from .program import Value
-from .trace import Trace, _GradGuard
+from .trace import Trace
 from .tracing import Traced
 
 __all__ = ["Recording", "recorded"]
@@ -82,8 +84,8 @@ class Recording:
     ) -> None:
         self.fn = fn
         self.structure = structure
-        self.guards = [g for g in trace.guards if not isinstance(g, _GradGuard)]
-        self.grad_guards = [g for g in trace.guards if isinstance(g, _GradGuard)]
+        self.guards = [g for g in trace.guards if not isinstance(g, GradGuard)]
+        self.grad_guards = [g for g in trace.guards if isinstance(g, GradGuard)]
         self.fixed = [(i, leaves[i]) for i in sorted(fixed)]
         self.captured = dict(trace.captured)
         self.tensors = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and i not in fixed]
@@ -92,6 +94,7 @@ class Recording:
         self.lock = threading.Lock()
         self.outputs: list[Value] = []
         self._index: dict[Value, int] = {}
+        self.graph_places: list[int] = []
 
         # Results.
         outs, self.out_structure = ([out], LEAF) if is_leaf(out) else flatten(out)
@@ -104,7 +107,6 @@ class Recording:
                 continue
             places[id(x)] = k
             self.results.append(self._result(trace, x, graph))
-        graph = list(graph)
 
         # Writes and gradients.
         updates: list[tuple[Value, Value]] = []
@@ -134,28 +136,32 @@ class Recording:
             kept = trace.original(gradient)
             if kept is not None:
                 self.grads.append((origin, None, trace.origin(gradient)))
-            elif gradient is not trace._grads_read.get(id(t)):
+            elif not any(gradient is made and made._data is array for _, made, array in trace.grads_read):
                 self.grads.append((origin, self._output(trace.lift(gradient).value), None))
+        for t, made, array in trace.grads_read:
+            if id(t) not in trace.grads and made._data is not array:  # clipped, for instance
+                self.grads.append((trace.origin(t), self._output(made._data.value), None))
         self.effects = bool(self.touched or self.rebound or self.grads)
 
         # The graph of the results, and the program.
         self.origins = [origin for _, origin in trace.inputs]
-        wanted = len(self.outputs)
         calls = list(trace.calls)
         self.differentiable: Differentiable | None = None
         if graph:
             self.differentiable = backward_of(self, trace, graph, backend)
         for passed in trace.checks:
             self._output(passed)
-        del wanted
         self.program = trace.program(self.outputs, updates, calls)
         self._run = built(self.program, backend)
+        position = {value: i for i, (value, _) in enumerate(trace.inputs)}
+        self.apart = Apart([position[value] for value, _ in updates])
 
-    def _output(self, value: Value) -> int:
-        """The place of a value among the outputs."""
-        at = self._index.get(value)
+    def _output(self, value: Value, own: bool = True) -> int:
+        """The place of a value among the outputs, in memory of its own or shared with another of the same value."""
+        at = None if own else self._index.get(value)
         if at is None:
-            at = self._index[value] = len(self.outputs)
+            at = len(self.outputs)
+            self._index.setdefault(value, at)
             self.outputs.append(value)
         return at
 
@@ -169,6 +175,7 @@ class Recording:
         at = self._output(trace.lift(x).value)
         if x._node is not None:
             graph.append(x)
+            self.graph_places.append(at)
             return ("graph", at, (len(graph) - 1, x.name))
         gradient = None if x._grad is None else self._output(trace.lift(x._grad).value)
         return ("leaf" if x._leaf else "constant", at, (gradient, x._name))
@@ -196,6 +203,7 @@ class Recording:
         with self.lock:
             arrays = [_array(origin, leaves) for origin in self.origins]
             drawn = random.get_state() if self.draws and self.differentiable is not None else None
+            self.apart.check(arrays, [origin[0] for origin in self.origins])
             outs = self._run(arrays)
             for origin, writer in self.touched:
                 _tensor(origin, leaves)._touch(writer)

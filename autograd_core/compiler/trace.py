@@ -6,74 +6,29 @@ writes is noted here, by Tensor, and happens when the program runs.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ..engine import compute, result
+from ..context import STATE, current
+from ..engine import result
 from ..errors import TraceError, where
-from ..operator import Operator
 from ..tensor import Tensor
+from .calls import Calls, concrete
+from .guards import GradGuard, Guard, unchanged
 from .program import Call, Program, Value
-from .tracing import Traced, ValuesNeededError, met
+from .tracing import Traced
+from .whole import Passed
 
-__all__ = ["Trace", "Whole"]
-
-# Recorded as one call although their functions would run on traced arrays: NumPy's own way is the quickest.
-_WHOLE = frozenset({"setitem", "put_positions", "scatter"})
+__all__ = ["Trace"]
 
 
-class Whole:
-    """An operator's function as one call of a program: what it does inside cannot be recorded.
-
-    Its result must have the shape that it had when it was recorded.
-    """
-
-    __slots__ = ("__name__", "function", "names", "shapes", "variadic")
-
-    def __init__(self, op: Operator, shapes: tuple[tuple[int, ...], ...]) -> None:
-        self.__name__ = op.name
-        self.function = op.function
-        self.names = op.parameters
-        self.variadic = op.variadic
-        self.shapes = shapes
-
-    def __call__(self, *datas: Any, **statics: Any) -> Any:
-        """The operator on arrays."""
-        operands = {self.variadic: datas} if self.variadic else dict(zip(self.names, datas, strict=True))
-        out = self.function(**operands, **statics)
-        shapes = tuple(np.shape(o) for o in (out if isinstance(out, tuple | list) else (out,)))
-        if shapes != self.shapes:
-            raise TraceError(
-                f"compile: a shape must not depend on values, got {shapes} from {self.__name__} in place of "
-                f"{self.shapes}; compute it outside of the compiled function. {where('compile')}"
-            )
-        return out
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Whole) and (self.function, self.shapes) == (other.function, other.shapes)
-
-    def __hash__(self) -> int:
-        return hash((self.function, self.shapes))
-
-
-class Guard:
-    """Something that the recording took for granted: `holds()` says whether it still is so."""
-
-    __slots__ = ("holds", "text")
-
-    def __init__(self, holds: Callable[[], bool], text: str) -> None:
-        self.holds = holds
-        self.text = text
-
-
-class Trace:
+class Trace(Calls):
     """What is recorded, and what the function has written so far.
 
     Attributes:
-        calls, constants, inputs: of the program; each input with where its array comes from.
         written: by `id`, the Tensors whose values the function has replaced, how ("in place", "rebound"), by whom.
         grads: by `id`, the Tensors whose `.grad` the function has set, and to what.
         checks: values that only say that a check of computed values was passed.
@@ -81,20 +36,17 @@ class Trace:
     """
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.constants: dict[Value, Any] = {}
-        self.inputs: list[tuple[Value, Any]] = []
+        super().__init__()
         self.written: dict[int, tuple[Tensor, str, str]] = {}
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.checks: list[Value] = []
+        self.grads_read: list[tuple[Tensor, Tensor, Traced]] = []  # a Tensor, its .grad, whose array
         self.guards: list[Guard] = []
-        self.closed = False
         self.draws = False
         self.proxies: dict[int, int] = {}  # id of the Tensor that stands for an argument: the argument's number
         self.originals: list[Any] = []  # the arguments
         self.captured: dict[int, Tensor] = {}
         self._values: dict[int, Traced] = {}
-        self._by_array: dict[int, tuple[Any, Traced]] = {}
         self._grads_read: dict[int, Tensor | None] = {}
         self._shadows: dict[int, Tensor] = {}
         self._owners: dict[int, Any] = {}  # id of a shadow or of an argument that is no leaf: what it stands for
@@ -102,107 +54,10 @@ class Trace:
         self._kept: list[Any] = []  # whose ids are in use
         self._undo: list[Callable[[], None]] = []
 
-    # -- calls ---------------------------------------------------------------------------------------------------------
+    # -- Tensors -------------------------------------------------------------------------------------------------------
 
-    def record(self, kind: str, function: Any, args: Any, keywords: Any, weak: bool = False, owner: str = "") -> Any:
-        """Carries out a call on the real values and appends it; its results as traced arrays."""
-        if self.closed:
-            raise TraceError(
-                f"compile: an array of a compiled function must not be used after its recording, got one in "
-                f"{owner or getattr(function, '__name__', 'a call')}; return it from the function instead of keeping "
-                f"it elsewhere. {where('compile')}"
-            )
-        if kind not in ("draw", "check"):
-            args = met_inside(args) if kind == "call" else args
-        real = concrete((args, keywords))
-        run = function.reduce if kind == "reduce" else function
-        out = run(*real[0], **real[1])
-        several = isinstance(out, tuple | list)
-        outs = out if several else (out,)
-        if not all(isinstance(o, np.ndarray | np.generic) for o in outs):
-            raise ValuesNeededError(
-                f"compile: inside of a compiled function a value is not known yet, so Python cannot take it out, got "
-                f"{getattr(function, '__name__', function)} with a {type(out).__name__} as result; use a function that "
-                f"gives an array, or compute it outside. {where('compile')}"
-            )
-        results = tuple(Value(o.shape, o.dtype) for o in outs)
-        self.calls.append(Call(kind, function, self.values_of(args), self.values_of(keywords), results))
-        made = [
-            Traced(self, v, o if isinstance(o, np.ndarray) else np.asarray(o), weak)
-            for v, o in zip(results, outs, strict=True)
-        ]
-        if kind in ("view", "call") and len(made) == 1 and isinstance(args[0], Traced):
-            self._note_view(args[0], made[0])
-        if not several:
-            return made[0]
-        return type(out)(*made) if hasattr(out, "_fields") else type(out)(made)
-
-    def _note_view(self, base: Traced, view: Traced) -> None:
-        if np.may_share_memory(base.concrete, view.concrete):
-            view.base = base
-            base.views.append(weakref.ref(view))
-
-    def values_of(self, x: Any) -> Any:
-        """The arguments of a call: Values for traced arrays and for arrays that are constant."""
-        if isinstance(x, Traced):
-            if x.trace is not self:
-                raise TraceError(
-                    f"compile: an array of one compiled function must not be used in another's recording, got one of "
-                    f"shape {x.shape}; return it from the function that made it. {where('compile')}"
-                )
-            return x.value
-        if isinstance(x, np.ndarray | np.generic):
-            return self.constant(x).value
-        if isinstance(x, Tensor):
-            return self.lift(x).value
-        if isinstance(x, tuple | list):
-            items = [self.values_of(i) for i in x]
-            return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
-        if isinstance(x, dict):
-            return {k: self.values_of(i) for k, i in x.items()}
-        return x
-
-    def constant(self, array: Any) -> Traced:
-        """An array that is the same in every run."""
-        known = self._by_array.get(id(array))
-        if known is not None and np.array_equal(known[1].concrete, array):  # it may have been written to since
-            return known[1]
-        value = Value(array.shape, array.dtype)
-        copy = np.array(array)
-        self.constants[value] = copy
-        made = Traced(self, value, copy)
-        self._by_array[id(array)] = (array, made)
-        return made
-
-    def constants_of(self, inputs: Any) -> list[Any]:
-        """Operands with arrays as constants."""
-        return [self.constant(x) if isinstance(x, np.ndarray | np.generic) else x for x in inputs]
-
-    def held(self, array: Any) -> Any:
-        """The array of a new Tensor."""
-        if isinstance(array, Traced):
-            array.shared = True
-            return array
-        if isinstance(array, np.ndarray | np.generic):
-            # Of its own: a Tensor may be written to, and a constant is made once.
-            known = self.constant(array)
-            return Traced(self, known.value, known.concrete)
-        return array
-
-    def input(self, origin: Any, array: Any) -> Traced:
-        """An array that each run is given anew."""
-        array = np.asarray(array)
-        value = Value(array.shape, array.dtype)
-        self.inputs.append((value, origin))
-        return Traced(self, value, array)
-
-    # -- operators -----------------------------------------------------------------------------------------------------
-
-    def operands(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The operands of an operator; for a Tensor with a graph outside of the function, a leaf in its place."""
-        return tuple(self._inside(x) if isinstance(x, Tensor) else x for x in operands)
-
-    def _inside(self, t: Tensor) -> Tensor:
+    def inside(self, t: Tensor) -> Tensor:
+        """The Tensor; for one with a graph outside of the function, a leaf in its place."""
         if t._node is None or type(t._data) is Traced:
             return t
         shadow = self._shadows.get(id(t))
@@ -213,35 +68,6 @@ class Trace:
             self._shadows[id(t)] = shadow
             self._owners[id(shadow)] = t
         return shadow
-
-    def compute(
-        self, op: Operator, operands: tuple[Any, ...], datas: tuple[Any, ...], statics: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], Any]:
-        """The arrays of the operands and what an operator makes of them, recorded."""
-        datas = tuple(self.lift(x) if isinstance(x, Tensor) else data for x, data in zip(operands, datas, strict=True))
-        if not any(isinstance(x, Tensor) for x in operands) and not _any_traced((datas, statics)):
-            return datas, compute(op, datas, statics)
-        if op.name in _WHOLE:
-            return datas, self._whole(op, datas, statics)
-        mark = len(self.calls)
-        try:
-            out = compute(op, datas, statics)
-        except ValuesNeededError:
-            del self.calls[mark:]
-            out = self._whole(op, datas, statics)
-        if isinstance(out, tuple | list):
-            return datas, tuple(map(self._as_traced, out))
-        return datas, self._as_traced(out)
-
-    def _whole(self, op: Operator, datas: tuple[Any, ...], statics: dict[str, Any]) -> Any:
-        real = compute(op, concrete(datas), concrete(statics))
-        shapes = tuple(np.shape(o) for o in (real if isinstance(real, tuple | list) else (real,)))
-        return self.record("call", Whole(op, shapes), datas, statics)
-
-    def _as_traced(self, array: Any) -> Any:
-        return self.constant(array) if isinstance(array, np.ndarray | np.generic) else array
-
-    # -- Tensors -------------------------------------------------------------------------------------------------------
 
     def lift(self, t: Tensor) -> Any:
         """The traced array of a Tensor, as the function sees it at this point."""
@@ -319,7 +145,11 @@ class Trace:
     def write(self, t: Tensor, array: Any, writer: str) -> None:
         """Into the memory of `t`, of its shape and dtype."""
         array = self._as_traced(array)
-        self._write(t, array if array.dtype == t.dtype else array.astype(t.dtype), "in place", writer)
+        if array.dtype != t.dtype:
+            array = array.astype(t.dtype)
+        if array.weak:
+            array = Traced(self, array.value, array.concrete)
+        self._write(t, array, "in place", writer)
 
     def _write(self, t: Tensor, array: Traced, how: str, writer: str) -> None:
         if type(t._data) is Traced:
@@ -373,9 +203,7 @@ class Trace:
 
     def refuse_change(self, t: Tensor, what: str) -> None:
         """Raises for a change of a Tensor from outside that a program cannot make."""
-        if type(t._data) is Traced and id(t) not in self.proxies:
-            return
-        if t._data is not None and hasattr(t, "_leaf") and self.original(t) is not None:
+        if self.original(t) is not None:
             raise TraceError(
                 f"compile: {what} of a Tensor from outside must not change in a compiled function, got one of shape "
                 f"{t.shape}; set it before the call. {where('compile')}"
@@ -404,8 +232,10 @@ class Trace:
             )
         made = None if now is None else result(self.input(("gradient", *origin), now._data))
         self._grads_read[key] = made
+        if made is not None:
+            self.grads_read.append((t, made, made._data))
         self._kept.append(t)
-        self.guards.append(_GradGuard(origin, shape, dtype, _label(original)))
+        self.guards.append(GradGuard(origin, shape, dtype, _label(original)))
         return made
 
     def set_grad(self, t: Tensor, value: Tensor | None) -> None:
@@ -429,6 +259,12 @@ class Trace:
         """Another recording is needed when `holds()` is False before a run."""
         self.guards.append(Guard(holds, text))
 
+    def guard_attributes(self, thing: Any) -> None:
+        """Another recording is needed when an attribute of `thing` has been set to something else."""
+        if not self.note(thing, "attributes"):
+            return
+        self.guards.append(unchanged(thing))
+
     def note(self, thing: Any, names: str) -> bool:
         """Whether this is the first time that the guards of `thing` are asked for."""
         key = (id(thing), names)
@@ -437,6 +273,20 @@ class Trace:
         self._noted.add(key)
         self._kept.append(thing)
         return True
+
+    def weak(self, t: Tensor) -> Traced:
+        """The number in a 0-d Tensor, to be rounded where it meets an array."""
+        array = self.lift(t)
+        return Traced(self, array.value, array.concrete, weak=True)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it nothing is recorded: to look at real values, which a guard must then watch."""
+        token = STATE.set(current().but(trace=None))
+        try:
+            yield
+        finally:
+            STATE.reset(token)
 
     def on_failure(self, undo: Callable[[], None]) -> None:
         """Called if the recording fails: takes back what had to be prepared outside of it."""
@@ -452,7 +302,7 @@ class Trace:
             self.calls.append(Call("check", function, values, {}, ()))
             return
         passed = Value((), np.bool)
-        self.calls.append(Call("call", _Passed(function), values, {}, (passed,)))
+        self.calls.append(Call("call", Passed(function), values, {}, (passed,)))
         self.checks.append(passed)
 
     def draw(self, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -470,61 +320,6 @@ class Trace:
     def program(self, outputs: list[Value], updates: list[tuple[Value, Value]], calls: list[Call]) -> Program:
         """The program of the function."""
         return Program([value for value, _ in self.inputs], self.constants, calls, outputs, updates)
-
-
-class _GradGuard(Guard):
-    """Whether `.grad` is there, and its shape and dtype."""
-
-    __slots__ = ("dtype", "origin", "shape")
-
-    def __init__(self, origin: Any, shape: Any, dtype: Any, label: str) -> None:
-        super().__init__(lambda: True, f"whether the Tensor {label} has a gradient")
-        self.origin, self.shape, self.dtype = origin, shape, dtype
-
-    def holds_in(self, leaves: Any) -> bool:
-        """Whether it is as it was, in a call with these arguments."""
-        kind, which = self.origin
-        now = (which if kind == "captured" else leaves[which])._grad
-        if now is None or self.shape is None:
-            return now is None and self.shape is None
-        return bool(now.shape == self.shape and now.dtype == self.dtype and not now.requires_grad)
-
-
-class _Passed:
-    """A check as a call with a result."""
-
-    def __init__(self, check: Callable[..., None]) -> None:
-        self.check = check
-        self.__name__ = getattr(check, "__name__", "check")
-
-    def __call__(self, *arrays: Any) -> Any:
-        self.check(*arrays)
-        return np.True_
-
-
-def concrete(x: Any) -> Any:
-    """The real values of traced arrays, at any depth."""
-    if isinstance(x, Traced):
-        return x.concrete
-    if isinstance(x, tuple | list):
-        items = [concrete(i) for i in x]
-        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
-    if isinstance(x, dict):
-        return {k: concrete(i) for k, i in x.items()}
-    return x
-
-
-def met_inside(args: Any) -> Any:
-    """Arguments of a function: weak numbers in the dtype of the arrays beside them."""
-    return met(args) if type(args) is tuple else args
-
-
-def _any_traced(x: Any) -> bool:
-    if isinstance(x, tuple | list):
-        return any(map(_any_traced, x))
-    if isinstance(x, dict):
-        return any(map(_any_traced, x.values()))
-    return isinstance(x, Traced)
 
 
 def _label(t: Tensor) -> str:

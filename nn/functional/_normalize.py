@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
 from .._checks import place
@@ -133,7 +134,10 @@ def _writable(name: str, array: Any) -> Any:
 
 def _write(statistic: Any, own: Any, new: Any) -> None:
     """The new values into the statistic's own array; a Tensor whose array cannot be written to gets another."""
-    if own is statistic:
+    trace = current().trace
+    if trace is not None and isinstance(statistic, Tensor):
+        trace.write(statistic, new, "a batch's statistics")
+    elif own is statistic:
         own[...] = new
     elif type(own) is np.ndarray and type(new) is np.ndarray and own.flags.writeable and own.dtype.kind == "f":
         own[...] = new

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.context import current
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError, where
 
 from .._checks import place
@@ -17,6 +19,7 @@ __all__ = [
     "broadcast",
     "check_floating",
     "check_reduction",
+    "looked_at",
     "matching",
     "possible",
     "reduced",
@@ -54,6 +57,15 @@ def values(target: Any) -> Any:
 def seen(array: Any) -> bool:
     """Whether there are values to look at: not on arrays of other kinds (traced, distributed), nor on empty ones."""
     return isinstance(array, np.ndarray | np.generic) and array.size > 0
+
+
+def looked_at(check: Callable[..., None], *arrays: Any) -> None:
+    """Calls `check(*arrays)`, which raises for bad values; where a step is being recorded, so does each run of it."""
+    trace = current().trace
+    if trace is None:
+        check(*arrays)
+    else:
+        trace.check(check, *arrays)
 
 
 def as_dtype(target: Any, dtype: Any) -> Any:

@@ -5,6 +5,7 @@ Reductions and the errors of shapes and dtypes are as in `loss`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from autograd_core import softplus
 from autograd_core.ops import binary_losses
 
-from ._reduction import Reduction, broadcast, matching, reduced, refuse, seen, values
+from ._reduction import Reduction, broadcast, looked_at, matching, reduced, refuse, seen, values
 from .activation import relu
 
 __all__ = [
@@ -26,6 +27,10 @@ __all__ = [
 
 def check_unit_interval(name: str, what: str, array: Any, fix: str) -> None:
     """Raises ArgumentError with the first element outside [0, 1]; NaN is outside."""
+    looked_at(partial(_check_unit_interval, name, what, fix), array)
+
+
+def _check_unit_interval(name: str, what: str, fix: str, array: Any) -> None:
     if seen(array) and not (array.min() >= 0 and array.max() <= 1):
         refuse(name, f"every {what} must be in [0, 1]", what, array, ~((array >= 0) & (array <= 1)), fix)
 
@@ -88,6 +93,8 @@ def binary_cross_entropy_with_logits(
         loss = softplus(input * (1 - 2 * labels))
         if pos_weight is not None:
             loss = loss * (1 + (broadcast(name, "pos_weight", pos_weight, input) - 1) * labels)
+    elif pos_weight is None and not seen(labels):  # they may be 0 and 1
+        loss = (1 - y) * softplus(input) + y * softplus(-input)
     elif pos_weight is None:
         loss = softplus(input) - y * input
     else:

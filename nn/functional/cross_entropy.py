@@ -7,6 +7,7 @@ cannot be both: for logits (C,) a class index is 0-d, and a target (C,) is one r
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,18 @@ from autograd_core.errors import ArgumentError, DTypeError, ShapeError
 from autograd_core.ops.binary_losses import clamped_log
 
 from .._checks import is_integer, is_number, place, require
-from ._reduction import Reduction, as_dtype, check_floating, check_reduction, possible, reduced, refuse, seen, values
+from ._reduction import (
+    Reduction,
+    as_dtype,
+    check_floating,
+    check_reduction,
+    looked_at,
+    possible,
+    reduced,
+    refuse,
+    seen,
+    values,
+)
 from .activation import log_softmax
 from .binary import check_unit_interval
 
@@ -233,6 +245,7 @@ def _checked(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignored:
             f"and shape {labels.shape}; convert with .astype(np.int64). {place(name)}"
         )
     if not seen(labels):
+        looked_at(partial(_check_labels, name, shape, classes, ignored), labels)
         if ignored is None or isinstance(labels, np.ndarray | np.generic):
             return labels, None
         kept = labels != ignored  # a question to each element, where the answers are not to be had here
@@ -243,6 +256,14 @@ def _checked(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignored:
         highest = labels.view(f"u{labels.itemsize}").max()
     if highest < classes and (ignored is None or ignored < 0 or not (labels == ignored).any()):
         return labels, None
+    kept = _check_labels(name, shape, classes, ignored, labels)
+    return np.where(kept, labels, 0), kept
+
+
+def _check_labels(name: str, shape: tuple[int, ...], classes: int, ignored: int | None, labels: Any) -> Any:
+    """Which labels count; raises for wrong ones."""
+    if not hasattr(labels, "__array_interface__"):  # of another kind: not to be looked at
+        return None
     kept = np.ones(labels.shape, bool) if ignored is None else labels != ignored
     wrong = kept & ((labels < 0) | (labels >= classes))
     if wrong.any():
@@ -250,4 +271,4 @@ def _checked(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignored:
             name, f"class indices must be in [0, {classes}) for an input of shape {shape}", "label", labels, wrong,
             "count classes from 0, or give the model more outputs",
         )  # fmt: skip
-    return np.where(kept, labels, 0), kept
+    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from autograd_core import Tensor, stop_gradient
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError
 
 from .._checks import is_integer, place, require
+from ._reduction import looked_at
 
 __all__ = ["embedding"]
 
@@ -37,7 +39,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
             f"for each index. {place('embedding')}"
         )
     rows = weight.shape[0]
-    _check_indices(indices, rows)
+    looked_at(partial(_check_indices, rows), indices)
     out = weight[indices]
     if padding_idx is None:
         return out
@@ -48,7 +50,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     return np.where(padding, stop_gradient(out), out)
 
 
-def _check_indices(indices: Any, rows: int) -> None:
+def _check_indices(rows: int, indices: Any) -> None:
     """Raises what `embedding` says about its indices."""
     if not hasattr(indices, "dtype") or indices.dtype.kind not in "iu":
         what = f"dtype {indices.dtype}" if hasattr(indices, "dtype") else type(indices).__name__

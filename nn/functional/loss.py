@@ -16,7 +16,7 @@ from autograd_core.errors import ArgumentError, where
 from autograd_core.ops.piecewise import huber
 
 from .._checks import is_number, require
-from ._reduction import Reduction, matching, possible, reduced, refuse, seen, values
+from ._reduction import Reduction, looked_at, matching, possible, reduced, refuse, seen, values
 
 __all__ = [
     "check_positive",
@@ -112,15 +112,17 @@ def kl_div(input: Any, target: Any, reduction: Any = "mean", log_target: bool = 
         loss = p * (possible(target, p) - possible(input, p))
     else:
         p = values(target)
-        if seen(p) and not p.min() >= 0:
-            refuse(
-                "kl_div", "probabilities must be at least 0", "target", p, ~(p >= 0),
-                "give probabilities, or set log_target=True",
-            )  # fmt: skip
+        looked_at(_check_probabilities, p)
         loss = target * (np.log(np.where(p > 0, target, 1)) - possible(input, p))
     if reduction != "batchmean":
         return reduced("kl_div", loss, reduction)
     return loss.sum() / (input.shape[0] if input.shape else 1)
+
+
+def _check_probabilities(p: Any) -> None:
+    if seen(p) and not p.min() >= 0:
+        fix = "give probabilities, or set log_target=True"
+        refuse("kl_div", "probabilities must be at least 0", "target", p, ~(p >= 0), fix)
 
 
 def _penalized(name: str, parameters: Any, lam: float) -> list[Any]:

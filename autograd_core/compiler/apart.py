@@ -1,0 +1,60 @@
+"""Whether what a program writes in place has memory of its own."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+
+from ..errors import TraceError, where
+
+__all__ = ["Apart"]
+
+
+class Apart:
+    """The check that no input of a program shares memory with another one that it writes to.
+
+    A function would see such a write in both; a program reads its inputs when it needs them.
+    """
+
+    def __init__(self, written: list[int]) -> None:
+        self.written = written
+        self._known: list[Any] = []  # the arrays of Tensors at the last check: mostly the same ones
+        self._spans: list[tuple[int, int, int]] = []
+
+    def check(self, arrays: list[Any], kinds: list[str]) -> None:
+        """Raises TraceError if two of the arrays share memory, one of which is written to."""
+        if not self.written:
+            return
+        known = self._known
+        same = len(known) == len(arrays) and all(
+            a is b if kind == "captured" else i not in self.written
+            for i, (a, b, kind) in enumerate(zip(arrays, known, kinds, strict=True))
+        )
+        if not same:
+            self._spans = sorted((*np.lib.array_utils.byte_bounds(arrays[i]), i) for i in self.written)
+        for i, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
+            if (same and kind == "captured") or not array.size:
+                continue
+            low, high = np.lib.array_utils.byte_bounds(array)
+            at = bisect_left(self._spans, (low, 0, 0))
+            for start, end, j in self._spans[max(at - 1, 0) :]:
+                if start >= high:
+                    break
+                if j != i and end > low and arrays[j].size and np.may_share_memory(array, arrays[j]):
+                    if not _share(array, arrays[j]):
+                        continue
+                    raise TraceError(
+                        f"compile: what a compiled function writes to must not share memory with what else it uses, "
+                        f"got two Tensors or arrays of shapes {array.shape} and {arrays[j].shape} that do; give it a "
+                        f"copy of one of them. {where('compile')}"
+                    )
+        self._known = [a if kind == "captured" else None for a, kind in zip(arrays, kinds, strict=True)]
+
+
+def _share(a: Any, b: Any) -> bool:
+    try:
+        return bool(np.shares_memory(a, b, max_work=10000))  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
+        return True
