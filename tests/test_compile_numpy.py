@@ -131,7 +131,7 @@ def test_a_chain_runs_in_one_buffer():
 
     run = build(record(function, random(100, 100)))
     assert run.buffer_bytes <= 100 * 100 * 8 + 256
-    assert run.separate_bytes == 100 * 100 * 8 or run.separate_bytes == 100 * 100 * 8 + 64
+    assert run.separate_bytes >= 50 * 100 * 100 * 8
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -198,6 +198,9 @@ def test_updates_that_exchange_inputs():
     both(Program([p, q], {}, [], [p], [(p, q), (q, p)]), [random(3, 3), random(3, 3, seed=1)])
     calls = [call("view", transpose, q, (1, 0), result=turned)]
     both(Program([p, q], {}, calls, [q], [(p, turned), (q, p)]), [random(3, 3), random(3, 3, seed=1)])
+    for made in (calls, [call("call", np.flip, q, result=turned)]):
+        for updates in ([(q, p), (p, turned)], [(p, turned), (q, p)]):
+            both(Program([p, q], {}, made, [q], updates), [random(3, 3), random(3, 3, seed=1)])
     s, t = value(), value()
     both(Program([s, t], {}, [], [s], [(s, t), (t, s)]), [np.array(1.0), np.array(2.0)])
 

@@ -257,6 +257,7 @@ ALGEBRA = {
     "broadcasts": (lambda a: np.broadcast_to(np.broadcast_to(a, (2, 4, 3)), (5, 2, 4, 3)), 1),
     "whole": (lambda a: a[:, ...], 0),
     "sum of one": (lambda a: np.sum(np.reshape(a, (4, 1, 3)), axis=1), 0),
+    "sum, then axes of length one": (lambda a: np.reshape(np.sum(a, axis=1), (4, 1)), 1),
     "sum of negative": (lambda a: np.sum(-a, axis=0), 2),
     "sum of scaled": (lambda a: np.sum(a * 3, axis=0), 2),
     "sum of broadcast": (lambda a: np.sum(np.broadcast_to(a, (5, 4, 3)), axis=(0, 1)), 2),

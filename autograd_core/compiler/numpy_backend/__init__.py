@@ -62,6 +62,6 @@ def build(program: Program) -> Run:
     exec(compile(source, file, "exec"), writer.namespace)
     # Tracebacks show the generated lines.
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    run = Run(source, writer.namespace["bind"], planned.size, planned.separate)
+    run = Run(source, writer.namespace["bind"], planned.size + 2 * planned.scratch, planned.separate)
     weakref.finalize(run, linecache.cache.pop, file, None)
     return run

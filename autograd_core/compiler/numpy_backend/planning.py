@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..program import Call, Program, Value, reshape
+from .loops import Loop, grouped, temporaries
 from .runtime import layout
-from .writes import Order, arrange, holds
+from .writes import Order, arrange, elementwise, holds
 
 __all__ = ["Place", "Plan", "plan"]
 
@@ -32,20 +33,29 @@ class Plan:
 
     Attributes:
         program, order: what is run.
+        items: the calls, those that run block by block in loops.
         places: results that are written into the arena.
         fixed: Values that exist before the run (in the arena, constants, and views of either).
         copies: reshapes that must move elements: their result is in the arena.
+        parts: for a reduction that a loop makes in parts, where they are: one row a block.
+        slots, kinds: by loop, the slot of each block's temporary, and the rows of the slots.
         size: bytes of the arena; `separate` is what it would be without sharing.
-        deaths: by index of a call, the Values that are not needed after it.
+        scratch: bytes of the temporaries of one thread's block.
+        deaths: by index of an item, the Values that are not needed after it.
     """
 
     program: Program
     order: Order
+    items: list[Call | Loop]
     places: dict[Value, Place] = field(default_factory=dict)
     fixed: set[Value] = field(default_factory=set)
     copies: set[Value] = field(default_factory=set)
+    parts: dict[Value, Place] = field(default_factory=dict)
+    slots: dict[Loop, dict[Value, int]] = field(default_factory=dict)
+    kinds: dict[Loop, list[tuple[tuple[int, ...], Any, int]]] = field(default_factory=dict)
     size: int = 0
     separate: int = 0
+    scratch: int = 0
     deaths: dict[int, list[Value]] = field(default_factory=dict)
 
 
@@ -91,55 +101,96 @@ class _Free:
 def plan(program: Program) -> Plan:
     """Assigns memory in one walk over the calls."""
     order = arrange(program)
-    out = Plan(program, order)
-    calls = order.calls
-    held = holds(calls)
-    last: dict[Value, int] = {}
-    for i, call in enumerate(calls):
-        for value in call.results:
-            last[value] = i
-        for value in call.operands():
-            for root in (*held.get(value, ()), value):
-                last[root] = i
-    for _, value in order.copied:
-        for root in (*held.get(value, ()), value):
-            last[root] = len(calls)
-    ends: dict[int, list[Value]] = {}
+    items = grouped(order)
+    out = Plan(program, order, items)
+    held = holds(order.calls)
+    last, whole = _lifetimes(program, order, items, held)
     for value, i in last.items():
-        ends.setdefault(i, []).append(value)
-    out.deaths = ends
+        out.deaths.setdefault(i, []).append(value)
     kept = set(program.outputs)
     free = _Free()
     sizes: dict[Value, tuple[int, int]] = {}  # of roots in the arena: offset and size of the buffer
     # Arrays of the right strides over memory that is never touched tell which reshapes move elements.
-    largest = max((_bytes(v) for c in calls for v in c.results), default=0)
+    largest = max((_bytes(v) for c in order.calls for v in c.results), default=0)
     nowhere = np.empty(largest + 64, np.uint8)
     models: dict[Value, Any] = {v: a for v, a in program.constants.items() if v.shape}
     out.fixed.update(models)
-    for i, call in enumerate(calls):
+
+    def place(result: Value, axes: tuple[int, ...] | None = None, victim: Value | None = None) -> None:
+        if victim is not None:
+            sizes[result] = sizes[victim]
+        else:
+            sizes[result] = free.take(_bytes(result))
+        out.separate += _bytes(result)
+        out.places[result] = Place(sizes[result][0], axes)
+        out.fixed.add(result)
+        models[result] = layout(nowhere, 0, result.shape, result.dtype, axes)
+
+    for i, item in enumerate(items):
         given_up: set[Value] = set()
-        if call.kind == "view":
-            _view(call, out, models, free, sizes, nowhere)
-        elif len(call.results) == 1:
-            result = call.results[0]
-            if result.shape and result not in kept and result not in order.in_place and writes_out(call):
-                axes = _axes_order(call, models)
-                victim = _dying(call, i, last, held, sizes, models, out, axes) if call.kind == "ufunc" else None
-                if victim is not None:
-                    given_up.add(victim)
-                    sizes[result] = sizes[victim]
-                else:
-                    sizes[result] = free.take(_bytes(result))
-                    out.separate += _bytes(result)
-                out.places[result] = Place(sizes[result][0], axes)
-                out.fixed.add(result)
-                models[result] = layout(nowhere, 0, result.shape, result.dtype, axes)
-        for value in ends.get(i, ()):
+        if isinstance(item, Loop):
+            parts = []
+            for value in item.partial:
+                rows = -(-item.length // item.step)
+                parts.append(free.take(-(-rows * value.size * int(value.dtype.itemsize) // 64) * 64))
+                out.parts[value] = Place(parts[-1][0])
+            _temporaries(item, whole, out)
+            for value in item.results:
+                if value not in out.slots[item] and value.shape and value not in kept and value not in order.in_place:
+                    place(value)
+            for part in parts:
+                free.give(*part)
+        elif item.kind == "view":
+            _view(item, out, models, free, sizes, nowhere)
+        elif len(item.results) == 1:
+            result = item.results[0]
+            if result.shape and result not in kept and result not in order.in_place and writes_out(item):
+                axes = _axes_order(item, models)
+                victim = _dying(item, i, last, held, sizes, models, out, axes) if elementwise(item) else None
+                given_up.update(() if victim is None else (victim,))
+                place(result, axes, victim)
+        for value in out.deaths.get(i, ()):
             if value in sizes and value not in given_up:
                 free.give(*sizes[value])
             models.pop(value, None)
     out.size = free.end
     return out
+
+
+def _lifetimes(
+    program: Program, order: Order, items: list[Call | Loop], held: dict[Value, tuple[Value, ...]]
+) -> tuple[dict[Value, int], set[Value]]:
+    """By Value the last item that needs it; and the results of loops that must exist as a whole."""
+    last: dict[Value, int] = {}
+    made: dict[Value, int] = {}
+    whole = set(program.outputs) | set(order.in_place)
+    for i, item in enumerate(items):
+        for value in item.results:
+            last[value] = made[value] = i
+        for value in item.operands():
+            if made.get(value, i) != i:
+                whole.add(value)
+            for root in (*held.get(value, ()), value):
+                last[root] = i
+    for _, value in order.copied:
+        whole.add(value)
+        for root in (*held.get(value, ()), value):
+            last[root] = len(items)
+    return last, whole
+
+
+def _temporaries(loop: Loop, whole: set[Value], out: Plan) -> None:
+    """Lays out what a block needs besides its rows of whole arrays."""
+    slots, kinds = temporaries(loop, whole)
+    out.slots[loop] = slots
+    offset = 0
+    laid = []
+    for row, dtype in kinds:
+        laid.append(((loop.step, *row), dtype, offset))
+        offset += _bytes(Value((loop.step, *row), dtype)) + _STAGGER
+    out.kinds[loop] = laid
+    out.scratch = max(out.scratch, offset)
+    out.separate += sum(map(_bytes, slots))
 
 
 def _bytes(value: Value) -> int:
@@ -172,7 +223,7 @@ def _axes_order(call: Call, models: dict[Value, Any]) -> tuple[int, ...] | None:
     """The order of axes in memory that NumPy would choose: that of the operands."""
     result = call.result
     rank = len(result.shape)
-    if call.kind not in ("ufunc", "cast") or rank < 2:
+    if not (elementwise(call) or call.kind == "cast") or rank < 2:
         return None
     for value in call.args:
         model = models.get(value) if isinstance(value, Value) else None

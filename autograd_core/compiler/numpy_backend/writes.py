@@ -10,7 +10,7 @@ import numpy as np
 
 from ..program import Call, Program, Value, reshape
 
-__all__ = ["Order", "arrange", "holds"]
+__all__ = ["Order", "arrange", "elementwise", "holds"]
 
 # Of the functions called as they are, those that cannot fail on operands of the right shapes and make new memory.
 PLAIN: frozenset[Any] = frozenset((np.matmul, np.where, np.concatenate, np.stack))
@@ -29,6 +29,11 @@ class Order:
     calls: list[Call]
     in_place: dict[Value, Value]
     copied: list[tuple[Value, Value]]
+
+
+def elementwise(call: Call) -> bool:
+    """Whether each element of the result comes from one element of each operand; not so for matmul, also a ufunc."""
+    return call.kind == "ufunc" and call.function.signature is None
 
 
 def holds(calls: Iterable[Call]) -> dict[Value, tuple[Value, ...]]:
@@ -56,7 +61,7 @@ def arrange(program: Program) -> Order:
     behind what can fail.
     """
     calls = sorted(program.calls, key=lambda c: c.kind != "check")
-    made = {call.result: i for i, call in enumerate(calls) if call.kind == "ufunc"}
+    made = {call.result: i for i, call in enumerate(calls) if elementwise(call)}
     readers: dict[Value, int] = {}
     for call in calls:
         for value in call.operands():
@@ -80,7 +85,7 @@ def arrange(program: Program) -> Order:
         moved = [calls[i] for i in sorted(made[value] for value in last)]
         behind = set(map(id, moved))
         calls = [call for call in calls if id(call) not in behind] + moved
-        made = {call.result: i for i, call in enumerate(calls) if call.kind == "ufunc"}
+        made = {call.result: i for i, call in enumerate(calls) if elementwise(call)}
         fallible -= len(moved)
     held = holds(calls)
     read: dict[Value, int] = {}  # by an input: the last call that reads it, or what may share its memory
@@ -98,5 +103,5 @@ def arrange(program: Program) -> Order:
         exact = all(v is place or place not in held.get(v, (v,)) for v in calls[i].operands())
         if i > fallible and read.get(place, -1) <= i and exact:
             in_place[value] = place
-    copied = [(place, value) for place, value in program.updates if value not in in_place]
+    copied = [(place, value) for place, value in program.updates if value not in in_place and value is not place]
     return Order(calls, in_place, copied)

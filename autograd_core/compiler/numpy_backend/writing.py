@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..program import Call, Value, basic_index, broadcast, reshape, transpose
+from .loop_writing import write_loop
+from .loops import Loop
 from .planning import Plan
 from .runtime import layout, only, owned
-from .writes import PLAIN
+from .writes import PLAIN, holds
 
 __all__ = ["Writer"]
 
@@ -25,6 +27,8 @@ class Writer:
 
     Attributes:
         namespace: what the source's global names stand for.
+        setup: the lines that make the buffers and what else exists before a run.
+        lines: the lines of a run.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -35,8 +39,8 @@ class Writer:
         self._alive: list[Any] = []  # so that an identity is not given out twice
         self._names: dict[Value, str] = {}
         self._inputs = {value: f"x{i}" for i, value in enumerate(self.program.inputs)}
-        self._setup: list[str] = []
-        self._lines: list[str] = []
+        self.setup: list[str] = []
+        self.lines: list[str] = []
         self._local: set[Value] = set()  # arrays that a run allocates
 
     # -- names -------------------------------------------------------------------------------------------------------
@@ -109,27 +113,32 @@ class Writer:
         for value, x in self._inputs.items():
             if not value.shape and (value in read or value in program.outputs):
                 self._names[value] = f"s{x[1:]}"
-                self._lines.append(f"s{x[1:]} = {x}[()]")
+                self.lines.append(f"s{x[1:]} = {x}[()]")
         kept: dict[Value, str] = {}
         for value in dict.fromkeys(program.outputs):
             if value in self._inputs or value in program.constants:
                 self._keep(value, kept)
         wanted = set(program.outputs)
-        for i, call in enumerate(plan.order.calls):
-            if call.kind != "check":
-                self._call(call)
-            for value in call.results:
-                if value in wanted:
-                    self._keep(value, kept, call)
+        for i, item in enumerate(plan.items):
+            if isinstance(item, Loop):
+                write_loop(self, item)
+            elif item.kind != "check":
+                self._call(item)
+            for call in item.calls if isinstance(item, Loop) else (item,):
+                for value in call.results:
+                    if value in wanted:
+                        self._keep(value, kept, call)
             self._forget(i)
         self._updates()
-        self._lines.append(f"return [{', '.join(self._outputs(kept))}]")
-        body = [f"def run({', '.join(self._inputs.values())}):", *(f"    {line}" for line in self._lines), "return run"]
-        lines = ["def bind(memory):", *(f"    {line}" for line in (*self._setup, *body))]
+        self.lines.append(f"return [{', '.join(self._outputs(kept))}]")
+        if plan.kinds:
+            self.setup.insert(0, f"first, second = memory[{plan.size}:], memory[{plan.size + plan.scratch}:]")
+        body = [f"def run({', '.join(self._inputs.values())}):", *(f"    {line}" for line in self.lines), "return run"]
+        lines = ["def bind(memory):", *(f"    {line}" for line in (*self.setup, *body))]
         return "\n".join(lines) + "\n"
 
     def _check(self, call: Call) -> None:
-        self._lines.append(f"{self.function(call.function)}({self._arguments(call)})")
+        self.lines.append(f"{self.function(call.function)}({self._arguments(call)})")
 
     def _keep(self, value: Value, kept: dict[Value, str], call: Call | None = None) -> None:
         """Makes sure that an output has memory of its own, at the place where its value exists."""
@@ -142,9 +151,9 @@ class Writer:
         own = kept[value] = f"o{len(kept)}"
         others = [self.name(v) for v in call.operands()] if call is not None and call.kind != "view" else []
         if value in self.plan.fixed or value in self._inputs or call is None or call.kind == "view":
-            self._lines.append(f"{own} = {self.name(value)}.copy()")
+            self.lines.append(f"{own} = {self.name(value)}.copy()")
         else:
-            self._lines.append(f"{own} = {self.function(owned)}({', '.join([self.name(value), *others])})")
+            self.lines.append(f"{own} = {self.function(owned)}({', '.join([self.name(value), *others])})")
 
     def _outputs(self, kept: dict[Value, str]) -> list[str]:
         out = []
@@ -158,24 +167,24 @@ class Writer:
         return out
 
     def _updates(self) -> None:
-        """Copies at the end. What stands in another input is taken before any of them is written."""
+        """Copies at the end. What may stand in another input's array is taken before any of them is written."""
+        copied = self.plan.order.copied
+        held = holds(self.plan.order.calls)
         lines = []
-        plan = self.plan
-        moving = len(plan.order.copied) > 1
-        for place, value in plan.order.copied:
-            x = self._inputs[place]
+        for place, value in copied:
             source = self.name(value)
-            if moving and value not in plan.places and value not in self._local and value.shape:
-                self._lines.append(f"{source}_new = {source}.copy()")
+            roots = set(held.get(value, (value,)))
+            if value.shape and any(other in roots for other, _ in copied if other is not place):
+                self.lines.append(f"{source}_new = {source}.copy()")
                 source += "_new"
-            lines.append(f"{x}[...] = {source}")
-        self._lines += lines
+            lines.append(f"{self._inputs[place]}[...] = {source}")
+        self.lines += lines
 
     def _forget(self, i: int) -> None:
         gone = [v for v in self.plan.deaths.get(i, ()) if v in self._local and v.size * v.dtype.itemsize >= _LARGE]
         gone = [v for v in gone if v not in self.program.outputs]
         if gone:
-            self._lines.append(f"del {', '.join(self.name(v) for v in gone)}")
+            self.lines.append(f"del {', '.join(self.name(v) for v in gone)}")
 
     # -- one call ----------------------------------------------------------------------------------------------------
 
@@ -188,7 +197,7 @@ class Writer:
         }
         kinds.get(call.kind, self._any)(call)
 
-    def _target(self, value: Value) -> str | None:
+    def target(self, value: Value) -> str | None:
         """What the call writes into: a buffer, made beforehand, or an input's array; None for fresh memory."""
         place = self.plan.places.get(value)
         if place is not None:
@@ -196,7 +205,7 @@ class Writer:
             made = self.function(layout)
             order = "" if place.order is None else f", {place.order}"
             dtype = self.named(value.dtype, value.dtype.name + "_")
-            self._setup.append(f"{name} = {made}(memory, {place.offset}, {value.shape}, {dtype}{order})")
+            self.setup.append(f"{name} = {made}(memory, {place.offset}, {value.shape}, {dtype}{order})")
             return name
         written = self.plan.order.in_place.get(value)
         if written is not None:
@@ -213,55 +222,55 @@ class Writer:
     def _ufunc(self, call: Call) -> None:
         given = [self.literal(x) for x in call.args]
         result = call.result
-        target = self._target(result)
+        target = self.target(result)
         if target is not None:
             # Positions are read faster than names, but these two mind them.
             out = f"out={target}" if call.function in (np.maximum, np.minimum) else target
-            self._lines.append(f"{self.function(call.function)}({', '.join([*given, out])})")
+            self.lines.append(f"{self.function(call.function)}({', '.join([*given, out])})")
             return
         sign = _INFIX.get(call.function)
         # NumPy's scalars are six times as fast as its 0-d arrays, and give the same for floating types.
         if sign and not result.shape and result.dtype.kind == "f" and _scalar_operands(call, result):
-            self._lines.append(f"{self.name(result)} = {given[0]} {sign} {given[1]}")
+            self.lines.append(f"{self.name(result)} = {given[0]} {sign} {given[1]}")
         elif call.function is np.negative and not result.shape and result.dtype.kind == "f":
-            self._lines.append(f"{self.name(result)} = -{given[0]}")
+            self.lines.append(f"{self.name(result)} = -{given[0]}")
         else:
-            self._lines.append(f"{self.name(result)} = {self.function(call.function)}({', '.join(given)})")
+            self.lines.append(f"{self.name(result)} = {self.function(call.function)}({', '.join(given)})")
 
     def _reduce(self, call: Call) -> None:
         (a,) = call.args
         axis, keepdims = call.keywords["axis"], call.keywords["keepdims"]
         axes = "None" if len(axis) == len(a.shape) else axis[0] if len(axis) == 1 else axis
-        target = self._target(call.result)
+        target = self.target(call.result)
         more = f", None, {target}" if target is not None or keepdims else ""
         line = f"{self.reducing(call.function)}({self.name(a)}, {axes}{more}{', True' if keepdims else ''})"
-        self._lines.append(line if target is not None else f"{self.name(call.result)} = {line}")
+        self.lines.append(line if target is not None else f"{self.name(call.result)} = {line}")
 
     def _cast(self, call: Call) -> None:
         (a,) = call.args
-        target = self._target(call.result)
+        target = self.target(call.result)
         if target is not None:
-            self._lines.append(f"{self.named(np.copyto, 'copyto')}({target}, {self.name(a)}, 'unsafe')")
+            self.lines.append(f"{self.named(np.copyto, 'copyto')}({target}, {self.name(a)}, 'unsafe')")
         else:
             dtype = self.named(call.result.dtype, call.result.dtype.name + "_")
-            self._lines.append(f"{self.name(call.result)} = {self.name(a)}.astype({dtype})")
+            self.lines.append(f"{self.name(call.result)} = {self.name(a)}.astype({dtype})")
 
     def _view(self, call: Call) -> None:
         a, argument = call.args
         result = call.result
         if result in self.plan.copies:
             # The elements move: into an array of the operand's shape over the memory of the result.
-            target = self._target(result)
-            self._setup.append(f"{target}_from = {target}.reshape({a.shape})")
-            self._lines.append(f"{self.named(np.copyto, 'copyto')}({target}_from, {self.name(a)})")
+            target = self.target(result)
+            self.setup.append(f"{target}_from = {target}.reshape({a.shape})")
+            self.lines.append(f"{self.named(np.copyto, 'copyto')}({target}_from, {self.name(a)})")
             return
         line = f"{self.name(result)} = {self._viewing(call.function, self.name(a), argument, a)}"
         if result in self.plan.fixed:
-            self._setup.append(line)
+            self.setup.append(line)
         else:
             if result.shape:
                 self._local.add(result)
-            self._lines.append(line)
+            self.lines.append(line)
 
     def _viewing(self, function: Any, a: str, argument: Any, operand: Value) -> str:
         if function is broadcast:
@@ -277,20 +286,20 @@ class Writer:
     def _any(self, call: Call) -> None:
         made = f"{self.function(call.function)}({self._arguments(call)})"
         if len(call.results) == 1 and call.function in PLAIN:
-            target = self._target(call.result)
+            target = self.target(call.result)
             if target is None:
-                self._lines.append(f"{self.name(call.result)} = {made}")
+                self.lines.append(f"{self.name(call.result)} = {made}")
             elif call.function is np.matmul:
-                self._lines.append(f"{made[:-1]}, {target})")
+                self.lines.append(f"{made[:-1]}, {target})")
             else:
-                self._lines.append(f"{made[:-1]}, out={target})")
+                self.lines.append(f"{made[:-1]}, out={target})")
             return
         self._local.update(value for value in call.results if value.shape)
         names = [self.name(value) for value in call.results]
         if len(names) == 1:
-            self._lines.append(f"{names[0]} = {self.function(only)}({made})")
+            self.lines.append(f"{names[0]} = {self.function(only)}({made})")
         else:
-            self._lines.append(f"{', '.join(names)} = {made}" if names else made)
+            self.lines.append(f"{', '.join(names)} = {made}" if names else made)
 
 
 def _scalar_operands(call: Call, result: Value) -> bool:

@@ -302,6 +302,13 @@ def _reshape(rewriter: Rewriter, call: Call) -> bool:
     if made is not None and _fits(made.args[0], call.result):
         rewriter.replace(call.result, made.args[0])
         return True
+    reduced = rewriter.maker(x, "reduce")
+    if reduced is not None and rewriter.uses.get(x, 0) <= 1:
+        # Axes of length one in place of the reduced ones: the reduction can keep them.
+        (a,), axes = reduced.args, reduced.keywords["axis"]
+        if call.result.shape == reduced_shape(a.shape, axes, True):
+            rewriter.reduce(reduced.function, a, axes, True, call.result)
+            return True
     return _view(rewriter, call, reshape, lambda first, second: second)
 
 
