@@ -1,0 +1,256 @@
+"""A program as units in order: clusters, which become kernels, and calls that are carried out as they are written."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..program import Call, Program, Value
+from .axes import Axes, Mismatch
+from .clusters import MOST_CALLS, Node, Space, Use, make_node, root_of, space_of, without_tail
+
+__all__ = ["Unit", "partition"]
+
+# A single call on less than this many elements is as fast in NumPy.
+SINGLE_CALL = 1 << 15
+
+
+@dataclass(eq=False)
+class Unit:
+    """Calls that run together.
+
+    Attributes:
+        nodes: of a cluster, in the program's order; empty for a call that is carried out as it is.
+        call: that call.
+        space: a cluster's iteration space.
+        bits: which units were merged into this one, a bit each.
+        depends: the bits of all units that must run before this one.
+        sources: the units whose results it reads.
+        position: of its first call, for an order that looks like the program's.
+        after: the unit that draws random numbers before this one.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    call: Call | None = None
+    space: Space | None = None
+    bits: int = 0
+    depends: int = 0
+    sources: set[Unit] = field(default_factory=set)
+    position: int = 0
+    after: Unit | None = None
+
+    def calls(self) -> Iterator[Call]:
+        """Its calls, in order."""
+        if self.call is not None:
+            yield self.call
+        for node in self.nodes:
+            yield node.call
+
+    def reads(self) -> Iterator[Value]:
+        """The Values that its calls read, those of its own included."""
+        for node in self.nodes:
+            for use in node.uses:
+                yield use.root
+        if self.call is not None:
+            yield from self.call.operands()
+
+
+class _Partition:
+    """Units of a program, under construction."""
+
+    def __init__(self, program: Program, single_call: int) -> None:
+        self.program = program
+        self.single_call = single_call
+        self.axes = Axes()
+        self.makers = {value: call for call in program.calls for value in call.results}
+        self.units: dict[Unit, None] = {}
+        self.unit_of: dict[Value, Unit] = {}
+        self.count = 0
+        self.index = {call: i for i, call in enumerate(program.calls)}
+        self.last_draw: Unit | None = None
+
+    def build(self) -> list[Unit]:
+        for call in self.program.calls:
+            if call.kind != "check":
+                self._add(call)
+        for unit in list(self.units):
+            self._settle(unit)
+        return list(self.units)
+
+    def _source(self, value: Value) -> Unit | None:
+        """The unit that makes a value; a view that no unit makes is made where it is needed, from its root."""
+        unit = self.unit_of.get(value)
+        while unit is None and (call := self.makers.get(value)) is not None and call.kind == "view":
+            value = call.args[0]
+            unit = self.unit_of.get(value)
+        return unit
+
+    def _new(self, unit: Unit) -> None:
+        unit.position = self.count
+        unit.bits = 1 << self.count
+        self.count += 1
+        self.units[unit] = None
+        for call in unit.calls():
+            self.unit_of.update(dict.fromkeys(call.results, unit))
+        self._connect(unit)
+
+    def _connect(self, unit: Unit) -> None:
+        self._find_sources(unit)
+        unit.depends = 0
+        for source in unit.sources:
+            unit.depends |= source.bits | source.depends
+
+    def _find_sources(self, unit: Unit) -> None:
+        unit.sources = {s for v in unit.reads() if (s := self._source(v)) is not None and s is not unit}
+        if unit.after is not None:
+            unit.sources.add(unit.after)
+
+    def _add(self, call: Call) -> None:
+        if call.kind == "view" and root_of(call.result, self.makers)[0] is not call.result:
+            return  # seen through by those who use it
+        if call.kind == "draw":
+            unit = Unit(call=call, after=self.last_draw)
+            self._new(unit)
+            self.last_draw = unit
+            return
+        node = make_node(call, self.axes, self.makers) if call.kind in ("ufunc", "cast", "reduce", "call") else None
+        if node is None:
+            self._new(Unit(call=call))
+            return
+        space = space_of([node])
+        if space is None:
+            self._new(Unit(call=call))
+            return
+        unit = Unit(nodes=[node], space=space)
+        self._new(unit)
+        for use in list(node.uses):
+            source = self.unit_of.get(use.root)
+            if source is not None and source is not unit and source.nodes:
+                unit = self._merged(source, unit)
+
+    def _merged(self, a: Unit, b: Unit) -> Unit:
+        """One unit in place of two if they may be one; otherwise b."""
+        if len(a.nodes) + len(b.nodes) > MOST_CALLS:
+            return b
+        if any(s is not a and s.depends & a.bits for s in b.sources):
+            return b
+        if any(s is not b and s.depends & b.bits for s in a.sources):
+            return b
+        mark = self.axes.mark()
+        nodes = a.nodes + b.nodes if a.position < b.position else b.nodes + a.nodes
+        nodes.sort(key=self._order)
+        for shared in (True, False):
+            space = self._together(nodes, set(b.nodes), shared)
+            if space is not None:
+                break
+            self.axes.undo(mark)
+        else:
+            return b
+        unit = Unit(nodes=nodes, space=space, bits=a.bits | b.bits, position=min(a.position, b.position))
+        self._replace([a, b], [unit])
+        return unit
+
+    def _together(self, nodes: list[Node], some: set[Node], shared: bool) -> Space | None:
+        """The space of calls of two clusters, `some` of them of the one; None if there is none.
+
+        What the one makes and the other reads is met with the same indices. What both read from outside (`shared`)
+        usually is: in x - mean(x) the rows of x are those that the mean was taken over.
+        """
+        made = {node.call.result: node for node in nodes}
+        first: tuple[dict[Value, Use], dict[Value, Use]] = ({}, {})
+        try:
+            for node in nodes:
+                here = node in some
+                for use in node.uses:
+                    maker = made.get(use.root)
+                    if maker is None:
+                        first[here].setdefault(use.root, use)
+                    elif (maker in some) != here:
+                        self.axes.unify(maker.atoms, use.atoms)
+            if shared:
+                for root, use in first[0].items():
+                    if root in first[1]:
+                        self.axes.unify(use.atoms, first[1][root].atoms)
+        except Mismatch:
+            return None
+        return space_of(nodes)
+
+    def _order(self, node: Node) -> int:
+        return self.index[node.call]
+
+    def _replace(self, old: list[Unit], new: list[Unit]) -> None:
+        bits = 0
+        for unit in old:
+            del self.units[unit]
+            bits |= unit.bits
+        for unit in new:
+            self.units[unit] = None
+            for call in unit.calls():
+                self.unit_of.update(dict.fromkeys(call.results, unit))
+        for unit in new:
+            self._connect(unit)
+        gone = set(old)
+        depends = 0
+        for unit in new:
+            depends |= unit.depends | unit.bits
+        for unit in self.units:
+            if not unit.sources.isdisjoint(gone):
+                self._find_sources(unit)
+            if unit.depends & bits:
+                unit.depends |= depends | bits
+
+    def _settle(self, unit: Unit) -> None:
+        """What is decided once a cluster is complete: a tail of its own, or no kernel at all."""
+        if not unit.nodes or unit.space is None:
+            return
+        kept, tail = without_tail(unit.nodes, unit.space)
+        if tail:
+            space, rest = space_of(kept), space_of(tail)
+            if space is not None and rest is not None:
+                first = Unit(nodes=kept, space=space, bits=unit.bits, position=unit.position)
+                second = Unit(nodes=tail, space=rest, position=self.count, bits=1 << self.count)
+                self.count += 1
+                self._replace([unit], [first, second])
+                self._settle(first)
+                self._settle(second)
+                return
+        if len(unit.nodes) > 1:
+            return
+        size = max(use.root.size for use in unit.nodes[0].uses) if list(unit.nodes[0].uses) else 0
+        if size < self.single_call:
+            self._replace([unit], [Unit(call=unit.nodes[0].call, bits=unit.bits, position=unit.position)])
+
+
+def partition(program: Program, single_call: int = SINGLE_CALL) -> list[Unit]:
+    """The program's units, in an order in which every operand exists; checks are left out.
+
+    Args:
+        program: any program.
+        single_call: elements from which even a call alone becomes a kernel.
+    """
+    units = _Partition(program, single_call).build()
+    written = {value for _, value in program.updates}
+
+    def late(unit: Unit) -> bool:
+        return any(call.results and call.results[0] in written for call in unit.calls())
+
+    # Kahn's algorithm; what makes new values of inputs comes as late as possible, since it may write in place.
+    waiting = {unit: len(unit.sources) for unit in units}
+    readers: dict[Unit, list[Unit]] = {unit: [] for unit in units}
+    for unit in units:
+        for source in unit.sources:
+            readers[source].append(unit)
+    ready = [(late(u), u.position, u) for u in units if not u.sources]
+    heapq.heapify(ready)
+    ordered: list[Unit] = []
+    while ready:
+        *_, unit = heapq.heappop(ready)
+        ordered.append(unit)
+        for reader in readers[unit]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heapq.heappush(ready, (late(reader), reader.position, reader))
+    if len(ordered) != len(units):
+        raise RuntimeError("compile: the units of a program depend on each other in a circle; this is a bug")
+    return ordered

@@ -1,0 +1,331 @@
+"""A partitioned program as steps on a list of arrays, with buffers that runs reuse."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..program import Call, Program, Value, execute
+from .clusters import Node
+from .kernels import compiled
+from .partition import SINGLE_CALL, Unit, partition
+from .source import Kernel, generate
+from .threads import THREADS, each_chunk
+
+__all__ = ["Runner", "build"]
+
+PARALLEL = 1 << 19  # work (additions of one element) from which a second thread pays
+CHUNKS = 8  # ranges of tasks, so that a thread that comes late finds less to do
+
+
+@dataclass(eq=False)
+class _Step:
+    """A unit with what it takes to run it."""
+
+    unit: Unit
+    kernel: Kernel | None = None
+    function: Callable[..., None] | None = None
+    chunks: int = 1
+    drops: list[Value] = field(default_factory=list)
+    needs: list[Call] = field(default_factory=list)
+
+
+class _Workspace:
+    """Scratch arrays of one run at a time."""
+
+    def __init__(self, steps: list[_Step]) -> None:
+        self.scratch: dict[tuple[int, int], list[Any]] = {}
+        for i, step in enumerate(steps):
+            if step.kernel is None:
+                continue
+            for worker in range(min(step.chunks, THREADS)):
+                arrays = [np.empty(p.size, p.dtype) for p in step.kernel.parameters if p.kind == "scratch"]
+                self.scratch[i, worker] = arrays
+
+
+class Runner:
+    """`runner(arrays)` runs the program once; see `compiler.program` for what that means.
+
+    Attributes:
+        source: the kernels' sources.
+    """
+
+    def __init__(self, program: Program, single_call: int = SINGLE_CALL) -> None:
+        self.program = program
+        self.checks = [call for call in program.calls if call.kind == "check"]
+        self.makers = {value: call for call in program.calls for value in call.results}
+        units = partition(program, single_call)
+        in_place = _in_place(program, units)
+        wanted = _wanted(program, units, self.makers)
+        numbers = _lengths(program)
+        self.steps: list[_Step] = []
+        for unit in units:
+            step = _Step(unit)
+            if unit.nodes and unit.space is not None:
+                mine = {node.call.result for node in unit.nodes}
+                updates = {v: p for v, p in in_place.items() if v in mine}
+                step.kernel = generate(unit.nodes, unit.space, (wanted & mine) - set(updates), updates, numbers)
+                step.function = compiled(step.kernel)
+                if step.kernel.work > PARALLEL:
+                    step.chunks = min(CHUNKS, step.kernel.tasks)
+            self.steps.append(step)
+        self.updates = [(p, v) for p, v in program.updates if v not in in_place]
+        self.update_inputs = [place for place, _ in program.updates]
+        self._plan_views()
+        self._plan_drops()
+        self._free: list[_Workspace] = []
+        self._lock = threading.Lock()
+
+    @property
+    def source(self) -> str:
+        """The text of the kernels, one after the other."""
+        return "\n\n".join(step.kernel.source for step in self.steps if step.kernel is not None)
+
+    # -- planning --------------------------------------------------------------------------------------------------
+
+    def _plan_views(self) -> None:
+        """The views that a step needs and no unit makes, before the first step that needs them."""
+        made = {value for step in self.steps for call in step.unit.calls() for value in call.results}
+        made.update(self.program.inputs, self.program.constants)
+
+        def missing(values: Sequence[Value]) -> list[Call]:
+            needs: list[Call] = []
+            for value in values:
+                chain = []
+                while value not in made:
+                    made.add(value)
+                    chain.append(self.makers[value])
+                    value = self.makers[value].args[0]
+                needs += chain[::-1]
+            return needs
+
+        for step in self.steps:
+            if step.unit.call is not None:
+                step.needs = missing(list(step.unit.call.operands()))
+        self.last_views = missing(list(self.program.results()))
+
+    def _plan_drops(self) -> None:
+        """After which step an array is not read any more, so that its memory is free."""
+        last: dict[Value, _Step | None] = {}
+        for step in self.steps:
+            for call in step.needs:
+                for value in (*call.operands(), *call.results):
+                    last[value] = step
+            for value in step.unit.reads():
+                last[value] = step
+            for call in step.unit.calls():
+                for value in call.results:
+                    last.setdefault(value, step)
+        for call in self.last_views:
+            for value in call.operands():
+                last[value] = None
+        for value in self.program.results():
+            last[value] = None
+        for value in (*self.program.inputs, *self.program.constants):
+            last[value] = None
+        for value, final in last.items():
+            if final is not None:
+                final.drops.append(value)
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        program = self.program
+        store: dict[Value, Any] = dict(program.constants)
+        for value, array in zip(program.inputs, arrays, strict=True):
+            if array.shape != value.shape or array.dtype != value.dtype:
+                raise ValueError(
+                    f"compile: the program was recorded for an input of {value.dtype}{list(value.shape)}, got "
+                    f"{array.dtype}{list(array.shape)}; record it anew for other shapes and data types"
+                )
+            store[value] = array
+        given = {id(array) for array in store.values()}
+        for call in self.checks:
+            execute(call, store.__getitem__)
+        self._separate(store)
+        with self._lock:
+            space = self._free.pop() if self._free else None
+        if space is None:
+            space = _Workspace(self.steps)
+        try:
+            for i, step in enumerate(self.steps):
+                if step.function is not None:
+                    self._run_kernel(i, step, store, space)
+                else:
+                    for call in (*step.needs, step.unit.call):
+                        assert call is not None
+                        store.update(zip(call.results, execute(call, store.__getitem__), strict=True))
+                for value in step.drops:
+                    store.pop(value, None)
+        finally:
+            with self._lock:
+                self._free.append(space)
+        for call in self.last_views:
+            store.update(zip(call.results, execute(call, store.__getitem__), strict=True))
+        outputs = []
+        for value in program.outputs:
+            array = store[value]
+            outputs.append(array.copy() if array.base is not None or id(array) in given else array)
+            given.add(id(array))
+        if self.updates:
+            new = [(store[place], np.copy(store[value])) for place, value in self.updates]
+            for target, array in new:
+                target[...] = array
+        return outputs
+
+    def _separate(self, store: dict[Value, Any]) -> None:
+        """Copies of inputs that share memory with one that is written in place."""
+        for place in self.update_inputs:
+            target = store[place]
+            for value in self.program.inputs:
+                if value is not place and np.may_share_memory(store[value], target):
+                    if value in self.update_inputs:
+                        raise ValueError(
+                            "compile: two inputs that the program updates share memory; give each an array of its own"
+                        )
+                    store[value] = store[value].copy()
+
+    def _run_kernel(self, index: int, step: _Step, store: dict[Value, Any], space: _Workspace) -> None:
+        kernel, function = step.kernel, step.function
+        assert kernel is not None and function is not None
+        arguments: list[Any] = []
+        scratch_at: list[int] = []
+        totals: list[tuple[Any, Any]] = []
+        copied: list[tuple[Any, Any]] = []
+        for parameter in kernel.parameters:
+            kind, value = parameter.kind, parameter.value
+            if kind == "read":
+                arguments.append(store[value].reshape(-1))
+            elif kind == "write":
+                array = store[value] = np.empty(value.shape, value.dtype)
+                arguments.append(array.reshape(-1))
+            elif kind == "update":
+                target = store[value]
+                flat = target.reshape(-1)
+                if not np.may_share_memory(flat, target):
+                    copied.append((target, flat))
+                arguments.append(flat)
+            elif kind == "scratch":
+                scratch_at.append(len(arguments))
+                arguments.append(None)
+            elif kind == "total":
+                chunk_totals = np.empty(step.chunks * parameter.size, parameter.dtype)
+                totals.append((parameter, chunk_totals))
+                arguments.append(chunk_totals)
+            else:
+                arguments.append(value)
+        if step.chunks == 1:
+            for at, array in zip(scratch_at, space.scratch[index, 0]):
+                arguments[at] = array
+            function(0, kernel.tasks, 0, *arguments)
+        else:
+            tasks, chunks = kernel.tasks, step.chunks
+
+            def work(chunk: int, worker: int) -> None:
+                mine = list(arguments)
+                for at, array in zip(scratch_at, space.scratch[index, worker]):
+                    mine[at] = array
+                function(chunk * tasks // chunks, (chunk + 1) * tasks // chunks, chunk, *mine)
+
+            each_chunk(work, chunks)
+        for target, flat in copied:
+            target[...] = flat.reshape(target.shape)
+        for node, (parameter, chunk_totals) in zip(_total_nodes(step), totals):
+            value = node.call.result
+            combined = parameter.combine.reduce(chunk_totals.reshape(step.chunks, parameter.size), axis=0)
+            store[value] = combined.astype(value.dtype).reshape(value.shape)
+
+
+def _total_nodes(step: _Step) -> list[Node]:
+    assert step.kernel is not None
+    by_name = {p.name: p for p in step.kernel.parameters if p.kind == "total"}
+    nodes = {f"_{i}_total": n for i, n in enumerate(step.unit.nodes)}
+    return [nodes["_" + name.split("_")[-2] + "_total"] for name in by_name]
+
+
+def _lengths(program: Program) -> set[int]:
+    """Numbers that stand for how many elements something has: how many terms a reduction adds."""
+    out = set()
+    for call in program.calls:
+        if call.kind == "reduce" and call.result.size:
+            out.add(call.args[0].size // call.result.size)
+    return out
+
+
+def _root(value: Value, makers: dict[Value, Call], made: set[Value]) -> Value:
+    """The Value of a unit that a view which no unit makes is a view of."""
+    while value not in made and (call := makers.get(value)) is not None:
+        value = call.args[0]
+    return value
+
+
+def _wanted(program: Program, units: list[Unit], makers: dict[Value, Call]) -> set[Value]:
+    """Results that are read by another unit than the one that makes them, or at the end."""
+    unit_of = {value: unit for unit in units for call in unit.calls() for value in call.results}
+    made = set(unit_of)
+    wanted = {_root(value, makers, made) for value in program.results()}
+    for unit in units:
+        for value in unit.reads():
+            root = _root(value, makers, made)
+            if unit_of.get(root) is not unit:
+                wanted.add(root)
+    return wanted
+
+
+def _in_place(program: Program, units: list[Unit]) -> dict[Value, Value]:
+    """New values that may overwrite the input they are for, element by element (new value -> input)."""
+    makers = {value: call for call in program.calls for value in call.results}
+    unit_of = {value: unit for unit in units for call in unit.calls() for value in call.results}
+    made = set(unit_of)
+    position = {unit: i for i, unit in enumerate(units)}
+    final = [_root(v, makers, made) for v in program.results()]
+    last_reader: dict[Value, float] = dict.fromkeys(final, math.inf)
+    for unit in reversed(units):
+        late: float = position[unit]
+        if unit.call is not None and unit.call.kind in ("view", "call"):
+            # Its results may be views of what it is given, and what they are read for is read from there.
+            late = max([late, *(last_reader.get(v, -1) for v in unit.call.results)])
+        for value in unit.reads():
+            root = _root(value, makers, made)
+            last_reader[root] = max(last_reader.get(root, -1), late)
+    new: dict[Value, Value] = {}
+    for place, value in program.updates:
+        unit = unit_of.get(value)
+        if unit is None or not unit.nodes or unit.space is None or final.count(value) != 1:
+            continue
+        if place.shape != value.shape or place.dtype != value.dtype:
+            continue
+        if last_reader.get(place, -1) > position[unit]:
+            continue
+        # Nobody else may read the new value from the buffer that it would otherwise have, nor the old one late.
+        read_elsewhere = any(
+            _root(v, makers, made) is value for other in units if other is not unit for v in other.reads()
+        )
+        if read_elsewhere or not _element_by_element(unit, place, value):
+            continue
+        new[value] = place
+    return new
+
+
+def _element_by_element(unit: Unit, place: Value, value: Value) -> bool:
+    from .axes import Axes
+
+    assert unit.space is not None
+    if len(unit.space.outer) != len(unit.space.atoms) or not unit.space.atoms:
+        return False
+    (node,) = (n for n in unit.nodes if n.call.result is value)
+    own = Axes.resolved(node.atoms)
+    if node.is_reduction or own != unit.space.atoms:
+        return False
+    return all(Axes.resolved(u.atoms) == own for n in unit.nodes for u in n.uses if u.root is place)
+
+
+def build(program: Program) -> Runner:
+    """A function that runs the program, with its elementwise calls and reductions in compiled loops."""
+    return Runner(program)
+
