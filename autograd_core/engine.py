@@ -220,6 +220,8 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if mask and not op.multiple and out.dtype.kind == "c":
             raise complex_refused(op.name)
     node = record_call(op, mask, operands, datas, out, statics, state) if mask else None
+    if node is not None and state.trace is not None:
+        node.plan = state.trace.plan(node.plan)
     if state.watch:
         for part in out if op.multiple else (out,):
             watch(node, op, part, state)

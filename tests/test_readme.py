@@ -42,5 +42,10 @@ def test_the_network_trains(capsys):
     assert float(capsys.readouterr().out) < 0.05
 
 
-def test_every_python_block_is_one_of_the_three():
-    assert len(EXAMPLES) == 3
+def test_the_compiled_step_trains(capsys):
+    exec(compile(EXAMPLES[3], "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out == "True\n"
+
+
+def test_every_python_block_is_one_of_the_four():
+    assert len(EXAMPLES) == 4

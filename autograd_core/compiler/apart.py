@@ -19,7 +19,7 @@ class Apart:
     """
 
     def __init__(self, written: list[int]) -> None:
-        self.written = written
+        self.written = frozenset(written)
         self._known: list[Any] = []  # the arrays of Tensors at the last check: mostly the same ones
         self._spans: list[tuple[int, int, int]] = []
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..engine import compute
 from ..errors import TraceError, where
-from ..operator import Operator
+from ..operator import Operator, Plan
 from ..tensor import Tensor
+from ..unbroadcast import form
 from .program import Call, Value
 from .tracing import Traced, ValuesNeededError, met
-from .whole import WHOLE, Whole
+from .whole import WHOLE, Whole, WholeRule
 
 __all__ = ["Calls", "concrete"]
 
@@ -32,6 +33,7 @@ class Calls:
         self.inputs: list[tuple[Value, Any]] = []
         self.closed = False
         self._by_array: dict[int, tuple[Any, Traced]] = {}
+        self._plans: dict[int, tuple[Plan, Plan]] = {}
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -151,6 +153,33 @@ class Calls:
         if isinstance(out, tuple | list):
             return datas, tuple(map(self._as_traced, out))
         return datas, self._as_traced(out)
+
+    def plan(self, plan: Plan) -> Plan:
+        """An operator's rules, each of which becomes one call where it asks for values, such as ties."""
+        known = self._plans.get(id(plan))
+        if known is not None:
+            return known[1]
+        copy = object.__new__(Plan)
+        for name in Plan.__slots__:
+            setattr(copy, name, getattr(plan, name))
+        copy.slots = tuple((i, self._rule(rule), mode, sources) for i, rule, mode, sources in plan.slots)
+        if plan.joint is not None:
+            copy.joint = (self._rule(plan.joint[0]), plan.joint[1])
+        self._plans[id(plan)] = (plan, copy)
+        return copy
+
+    def _rule(self, rule: Any) -> Any:
+        def run(*args: Any) -> Any:
+            mark = len(self.calls)
+            try:
+                return rule(*args)
+            except TraceError:
+                if any(isinstance(x, Tensor) for x in args):  # part of a graph itself
+                    raise
+                del self.calls[mark:]
+                return self.record("call", WholeRule(rule), form(args), {})
+
+        return run
 
     def _whole(self, op: Operator, datas: tuple[Any, ...], statics: dict[str, Any]) -> Any:
         real = compute(op, concrete(datas), concrete(statics))

@@ -255,4 +255,7 @@ def _array(origin: Any, leaves: list[Any]) -> Any:
     if kind == "gradient":
         return _tensor(origin[1:], leaves)._grad.data
     x = origin[1] if kind == "captured" else leaves[origin[1]]
-    return x.data if isinstance(x, Tensor) else np.asarray(x)
+    if not isinstance(x, Tensor):
+        return np.asarray(x)
+    data = x._data
+    return data if type(data) is np.ndarray else x.data

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import TraceError, where
 from ..operator import Operator
 
-__all__ = ["WHOLE", "Passed", "Whole"]
+__all__ = ["WHOLE", "Passed", "Whole", "WholeRule"]
 
 # Recorded as one call although their functions would run on traced arrays: NumPy's own way is the quickest.
 WHOLE = frozenset({"setitem", "put_positions", "scatter"})
@@ -48,6 +48,26 @@ class Whole:
 
     def __hash__(self) -> int:
         return hash((self.function, self.shapes))
+
+
+class WholeRule:
+    """A gradient rule as one call of a program."""
+
+    __slots__ = ("__name__", "rule")
+
+    def __init__(self, rule: Any) -> None:
+        self.__name__ = f"rule of {getattr(rule, '__module__', '')}:{getattr(rule, '__name__', '')}"
+        self.rule = rule
+
+    def __call__(self, *args: Any) -> Any:
+        """The rule on arrays."""
+        return self.rule(*args)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WholeRule) and self.rule is other.rule
+
+    def __hash__(self) -> int:
+        return hash(self.rule)
 
 
 class Passed:

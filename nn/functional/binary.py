@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import softplus
+from autograd_core.context import current
 from autograd_core.ops import binary_losses
 
 from ._reduction import Reduction, broadcast, looked_at, matching, reduced, refuse, seen, values
@@ -93,7 +94,7 @@ def binary_cross_entropy_with_logits(
         loss = softplus(input * (1 - 2 * labels))
         if pos_weight is not None:
             loss = loss * (1 + (broadcast(name, "pos_weight", pos_weight, input) - 1) * labels)
-    elif pos_weight is None and not seen(labels):  # they may be 0 and 1
+    elif pos_weight is None and current().trace is not None:  # labels of 0 and 1 are not known yet: keeps digits, too
         loss = (1 - y) * softplus(input) + y * softplus(-input)
     elif pos_weight is None:
         loss = softplus(input) - y * input
