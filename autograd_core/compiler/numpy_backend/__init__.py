@@ -59,9 +59,15 @@ def build(program: Program) -> Run:
     writer = Writer(planned)
     source = writer.source()
     file = f"<compiled program {next(_numbers)}>"
-    exec(compile(source, file, "exec"), writer.namespace)
+    code = compile(source, file, "exec")
+
+    def bind(memory: Any) -> Callable[..., list[Any]]:
+        names = {**writer.namespace, "memory": memory}
+        exec(code, names)
+        return names["run"]  # type: ignore[no-any-return]
+
     # Tracebacks show the generated lines.
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    run = Run(source, writer.namespace["bind"], planned.size + 2 * planned.scratch, planned.separate)
+    run = Run(source, bind, planned.size + 2 * planned.scratch, planned.separate)
     weakref.finalize(run, linecache.cache.pop, file, None)
     return run

@@ -35,8 +35,10 @@ def layout(
 
 
 def only(out: Any) -> Any:
-    """The result of a function that has one, also if it came in a list."""
-    return out[0] if isinstance(out, list | tuple) else out
+    """The result of a function that has one, also if it came in a list; numbers out of the memory they stand in."""
+    if isinstance(out, list | tuple):
+        out = out[0]
+    return out[()] if isinstance(out, np.ndarray) and not out.shape else out
 
 
 def owned(array: Any, *others: Any) -> Any:

@@ -100,7 +100,7 @@ class Writer:
     # -- the whole ---------------------------------------------------------------------------------------------------
 
     def source(self) -> str:
-        """The source of `bind()`, which makes the buffers and gives the function that runs with them."""
+        """Lines that make views of the buffers out of `memory`, and the function `run` that works on them."""
         program, plan = self.program, self.plan
         for value, array in program.constants.items():
             self._names[value] = self.named(array if array.shape else array[()], f"c{len(self._names)}")
@@ -133,9 +133,9 @@ class Writer:
         self.lines.append(f"return [{', '.join(self._outputs(kept))}]")
         if plan.kinds:
             self.setup.insert(0, f"first, second = memory[{plan.size}:], memory[{plan.size + plan.scratch}:]")
-        body = [f"def run({', '.join(self._inputs.values())}):", *(f"    {line}" for line in self.lines), "return run"]
-        lines = ["def bind(memory):", *(f"    {line}" for line in (*self.setup, *body))]
-        return "\n".join(lines) + "\n"
+        # Flat, not a closure: the time to compile a function grows with the square of its free variables.
+        head = f"def run({', '.join(self._inputs.values())}):"
+        return "\n".join([*self.setup, head, *(f"    {line}" for line in self.lines)]) + "\n"
 
     def _check(self, call: Call) -> None:
         self.lines.append(f"{self.function(call.function)}({self._arguments(call)})")
@@ -264,7 +264,9 @@ class Writer:
             self.setup.append(f"{target}_from = {target}.reshape({a.shape})")
             self.lines.append(f"{self.named(np.copyto, 'copyto')}({target}_from, {self.name(a)})")
             return
-        line = f"{self.name(result)} = {self._viewing(call.function, self.name(a), argument, a)}"
+        # A number is taken out at once: the buffer may have other contents when it is used.
+        number = "" if result.shape else "[()]"
+        line = f"{self.name(result)} = {self._viewing(call.function, self.name(a), argument, a)}{number}"
         if result in self.plan.fixed:
             self.setup.append(line)
         else:
@@ -300,6 +302,8 @@ class Writer:
             self.lines.append(f"{names[0]} = {self.function(only)}({made})")
         else:
             self.lines.append(f"{', '.join(names)} = {made}" if names else made)
+            numbers = [self.name(value) for value in call.results if not value.shape]
+            self.lines += [f"{name} = {self.function(only)}({name})" for name in numbers]
 
 
 def _scalar_operands(call: Call, result: Value) -> bool:
