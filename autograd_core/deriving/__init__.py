@@ -5,7 +5,7 @@
 - `terms`, `structure`   expressions in index notation, products and sums in normal form
 - `evaluating`  expressions as numbers, so that every line is checked
 - `printing`, `naming`   LaTeX and plain text
-- `equations`, `lines`   the sweep, and what the user sees, in four sections
+- `equations`, `checking`, `lines`   the sweep, the error of every line, and what the user sees, in four sections
 
 Operators and gradient rules are NumPy expressions; run on traced arrays they become formulas. No formula is written
 twice.

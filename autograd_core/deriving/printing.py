@@ -16,7 +16,7 @@ from autograd_core.deriving.structure import Array, Whole
 from autograd_core.deriving.terms import Add, Call, Expr, Index, Indices, Num, Prod, Ref, Sum, Symbol
 from autograd_core.operator import registry
 
-__all__ = ["Printer"]
+__all__ = ["Printer", "upright"]
 
 _LETTERS = "ijklmnpqrstuvwxyz"
 _RELATIONS = {
@@ -38,6 +38,11 @@ _REDUCTIONS = {
     np.multiply.reduce: "prod",
 }
 _ENCLOSED = re.compile(r"[{(|]$")
+
+
+def upright(text: str) -> str:
+    """Words within a formula."""
+    return rf"\mathrm{{{text.replace(' ', chr(92) + ' ').replace('_', chr(92) + '_')}}}"
 
 
 class Printer:

@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from autograd_core.drawing.patterns.algebra import matrix_of
 from autograd_core.drawing.patterns.operators import pattern_of
-from autograd_core.drawing.reading import Reading, is_leaf
+from autograd_core.drawing.reading import Reading, is_leaf, is_pure, is_written
 from autograd_core.drawing.values import Values
 from autograd_core.node import Node
-from autograd_core.operator import registry
 from autograd_core.sweep import fetch, joint_slots, shape_of
 from autograd_core.tensor import Tensor
 from autograd_core.unbroadcast import sum_to
@@ -84,16 +83,20 @@ class Evaluation:
         if op.name == "pick":
             parts = found.get(id(operands[0]))
             return None if parts is None else np.asarray(parts[(node.statics or {})["index"]])
-        if not _is_pure(op):
+        if not is_pure(op):
             return None
-        values = [found.get(id(p)) if isinstance(p, Node) else self._entry(p) for p in operands]
+        values = [found.get(id(p)) if isinstance(p, Node) else self._entry(p, node) for p in operands]
         if any(v is None and p is not None for v, p in zip(values, operands, strict=True)):
             return None
         result = _call(node, values)
         return result if op.multiple else np.asarray(result)
 
-    def _entry(self, entry: Any) -> Any:
-        """The value of an operand: an array, or the number itself."""
+    def _entry(self, entry: Any, node: Node) -> Any:
+        """The value that an operand of a Node had, or its output: an array, or the number itself; None if not known."""
+        if isinstance(entry, Tensor) and is_written(entry, node):
+            return None
+        if isinstance(entry, Node) and entry.op.multiple:
+            return self._values.get(id(entry))
         return self.value(entry) if isinstance(entry, Node) or is_leaf(entry) else entry
 
     # -- backward ----------------------------------------------------------------------------------
@@ -123,11 +126,14 @@ class Evaluation:
         """One step back: for each operand with a gradient its place and what it gets; None if that is not known."""
         if node.op.name == "pick":
             return [(0, {(node.statics or {})["index"]: g})]
+        if not is_pure(node.op):
+            return None
         kept = node.kept
-        if kept is None:
+        if kept is None or _is_changed(node):
             entries = [node if place < 0 else operands[place] for place in node.plan.keep]
-            kept = tuple(self._entry(e) if self._trusted or not is_leaf(e) else None for e in entries)
-        if any(k is None for k in kept) or _is_changed(node):
+            trusted = [self._trusted or not isinstance(e, Tensor) for e in entries]
+            kept = tuple(self._entry(e, node) if ok else None for e, ok in zip(entries, trusted, strict=True))
+        if any(k is None for k in kept):
             return None
         plan = node.plan
         slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
@@ -188,12 +194,7 @@ class Evaluation:
 def _is_changed(node: Node) -> bool:
     """Whether something that a rule needs was written to after it was used; a backward pass would refuse it."""
     entries = [node.parents[i] for i in node.plan.guard] + ([node] if node.plan.guard_out else [])
-    return any(entry.version is not None and entry.version.last > node.number for entry in entries)
-
-
-def _is_pure(op: Any) -> bool:
-    """Whether it may be run again: operators that were made elsewhere, such as a checkpoint, may have side effects."""
-    return registry.operators.get(op.name) is op
+    return any(is_written(entry, node) for entry in entries)
 
 
 def _call(node: Node, values: Sequence[Any]) -> Any:

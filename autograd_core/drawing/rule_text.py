@@ -18,6 +18,7 @@ from autograd_core.deriving.structure import has_whole, parts
 from autograd_core.deriving.terms import Call, Expr, Symbol
 from autograd_core.deriving.tracing import Traced, element
 from autograd_core.drawing import labels
+from autograd_core.drawing.reading import is_pure
 from autograd_core.node import Node
 from autograd_core.sweep import fetch, joint_slots, shape_of
 
@@ -73,7 +74,7 @@ def pulled(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> d
     }
     if op.name in ("pick", "getitem"):
         return {0: f"g at [{labels.index((node.statics or {}).get('index'))}], else 0"}
-    if op.multiple or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
+    if op.multiple or not is_pure(op) or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
         return found
     names = _Names()
     scalar = plan.elementwise
