@@ -19,109 +19,159 @@ from autograd_core.deriving.terms import Call, Expr, Symbol
 from autograd_core.deriving.tracing import Traced, element
 from autograd_core.drawing import labels
 from autograd_core.drawing.reading import is_pure
+from autograd_core.drawing.structure import key as _key
 from autograd_core.node import Node
 from autograd_core.sweep import fetch, joint_slots, shape_of
 
-__all__ = ["applied", "pulled"]
+__all__ = ["RuleTexts"]
 
 _LONGEST = 60
 _LARGEST = 10**6  # elements of an array that a rule is run on
-_FIRST = 0xE000  # private characters stand for names, so that nothing in a name is taken for a formula
+_FIRST = 0xE000  # the first of the private characters
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BITWISE = frozenset({np.bitwise_and, np.bitwise_or, np.invert})
 _SUM, _TIMES, _SIGN, _POWER, _ATOM = range(5)  # how tightly a text holds together
 
 Spelled = tuple[str, int]
+Slot = int | str  # what a symbol stands for: "g", -1 for the output, or the place of an operand
+Template = tuple[str, tuple[Slot, ...]]  # a text with a private character for each slot
 
 
-class _Names:
-    """Symbols for names; the texts are put in at the end."""
+class RuleTexts:
+    """The texts of a graph's rules and operations.
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.symbols: dict[str, Symbol] = {}
-
-    def traced(self, name: str, value: Any) -> Traced:
-        """An array that stands for `name`."""
-        if name not in self.symbols:
-            character = chr(_FIRST + len(self.names))
-            self.symbols[name] = Symbol(character, character, (), np.float64(0.5))
-            self.names.append(name)
-        return Traced(value, self.symbols[name])
-
-    def filled(self, text: str) -> str:
-        """The text with the names in their places."""
-        return "".join(self.names[ord(c) - _FIRST] if 0 <= ord(c) - _FIRST < len(self.names) else c for c in text)
-
-
-def pulled(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> dict[int, str]:
-    """The rule of each operand with a gradient, as a text in `g`, the gradient that arrives.
+    What differs in names alone is worked out once: a loop of ten thousand steps has a few rules.
 
     Args:
-        node: the operation.
-        operands: what it was applied to.
         name: the name of a Node, leaf or Constant.
-
-    Returns:
-        By place of the operand. A rule that is no short formula is written `g · ∂f/∂x`.
     """
-    op, plan = node.op, node.plan
-    places = [i for i, *_ in plan.slots] if plan.joint is None else range(len(operands))
-    found = {
-        i: f"g · ∂{op.name}/∂{labels.shorten(name(operands[i]), 20)}"
-        for i in places
-        if plan.mask >> i & 1 and operands[i] is not None
-    }
-    if op.name in ("pick", "getitem"):
-        return {0: f"g at [{labels.index((node.statics or {}).get('index'))}], else 0"}
-    if op.multiple or not is_pure(op) or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
-        return found
-    names = _Names()
-    scalar = plan.elementwise
 
-    def symbol(entry: Any, letter: str = "") -> Any:
+    def __init__(self, name: Callable[[Any], str]) -> None:
+        self._name = name
+        self._rules: dict[Any, dict[int, Template]] = {}
+        self._calls: dict[Any, Template | None] = {}
+
+    def pulled(self, node: Node, operands: Sequence[Any]) -> dict[int, str]:
+        """The rule of each operand with a gradient, as a text in `g`, the gradient that arrives.
+
+        Args:
+            node: the operation.
+            operands: what it was applied to; alive as long as this object.
+
+        Returns:
+            By place of the operand. A rule that is no short formula is written `g · ∂f/∂x`.
+        """
+        op, plan = node.op, node.plan
+        if op.name in ("pick", "getitem"):
+            return {0: f"g at [{labels.index((node.statics or {}).get('index'))}], else 0"}
+        form = _form(node, operands)
+        if form not in self._rules:
+            self._rules[form] = _rules(node, operands)
+        rules = self._rules[form]
+        places = [i for i, *_ in plan.slots] if plan.joint is None else range(len(operands))
+        return {
+            i: self._filled(rules[i], node, operands)
+            if i in rules
+            else f"g · ∂{op.name}/∂{labels.shorten(self._name(operands[i]), 20)}"
+            for i in places
+            if plan.mask >> i & 1 and operands[i] is not None
+        }
+
+    def applied(self, node: Node, operands: Sequence[Any]) -> str:
+        """The operation as a text: `Z − mu`, `x @ W`, `mean(Z, axis=0)`."""
+        op, statics, name = node.op, node.statics or {}, self._name
+        if op.name == "pick":
+            return f"{name(operands[0])}[{labels.index(statics.get('index'))}]"
+        if op.kind == "elementwise" and not op.variadic and None not in operands:
+            form = _form(node, operands)
+            if form not in self._calls:
+                self._calls[form] = _call(node, operands)
+            template = self._calls[form]
+            if template is not None:
+                return self._filled(template, node, operands)
+        shown = [name(p) if hasattr(p, "shape") else labels.static(p) for p in operands if p is not None]
+        if op.name == "matmul":
+            return " @ ".join(shown)
+        if op.name == "inner" and all(len(shape_of(p)) == 2 for p in operands):
+            return f"{shown[0]} @ {shown[1]}ᵀ"
+        if op.name == "getitem":
+            return f"{shown[0]}[{labels.index(statics.get('index'))}]"
+        rest = labels.statics(statics, op.defaults)
+        return f"{op.name}({', '.join([*shown[:4], *(['…'] if len(shown) > 4 else []), *([rest] if rest else [])])})"
+
+    def _filled(self, template: Template, node: Node, operands: Sequence[Any]) -> str:
+        """The text with the names in their places."""
+        text, slots = template
+        names = ["g" if s == "g" else self._name(node if s == -1 else operands[int(s)]) for s in slots]
+        return text.translate({_FIRST + i: name for i, name in enumerate(names)})
+
+
+def _form(node: Node, operands: Sequence[Any]) -> Any:
+    """All that the texts of an operation depend on, except names: one operand twice is another form than two."""
+    seen: dict[int, int] = {}
+    entries = [
+        (seen.setdefault(id(p), i), tuple(p.shape), p.dtype) if hasattr(p, "shape") else _key(p)
+        for i, p in enumerate(operands)
+    ]
+    statics = tuple((name, _key(value)) for name, value in node.statics.items()) if node.statics else ()
+    return id(node.plan), node.shape, node.dtype, statics, tuple(entries)
+
+
+class _Symbols:
+    """Symbols for slots: a private character each, so that nothing in a name is taken for a formula."""
+
+    def __init__(self, node: Node, operands: Sequence[Any], scalar: bool) -> None:
+        self.slots: dict[Slot, Symbol] = {}
+        self._node = node
+        self._operands = operands
+        self._scalar = scalar
+
+    def of(self, slot: Slot) -> Any:
+        """An array that stands for the slot; a number or None is itself."""
+        entry = self._node if slot in ("g", -1) else self._operands[int(slot)]
         if entry is None or not hasattr(entry, "shape"):
             return entry
-        return names.traced(letter or name(entry), _filler(entry, scalar))
+        if slot not in ("g", -1):
+            slot = next(i for i, p in enumerate(self._operands) if p is entry)
+        if slot not in self.slots:
+            character = chr(_FIRST + len(self.slots))
+            self.slots[slot] = Symbol(character, character, (), np.float64(0.5))
+        return Traced(_filler(entry, self._scalar), self.slots[slot])
 
+
+def _rules(node: Node, operands: Sequence[Any]) -> dict[int, Template]:
+    """The rules that are short formulas, by place of the operand."""
+    op, plan = node.op, node.plan
+    found: dict[int, Template] = {}
+    if op.multiple or not is_pure(op) or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
+        return found
+    scalar = plan.elementwise
+    symbols = _Symbols(node, operands, scalar)
     try:
-        g = symbol(node, "g")
-        kept = tuple(symbol(node if place < 0 else operands[place]) for place in plan.keep)
+        g = symbols.of("g")
+        kept = tuple(symbols.of(-1 if place < 0 else place) for place in plan.keep)
         with np.errstate(all="ignore"):
             slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
             for i, rule, mode, sources in slots:
                 text = _written(rule(g, *fetch(node, kept, mode, sources)), scalar)
                 if text is not None and len(text) <= _LONGEST:
-                    found[i] = names.filled(text)
+                    found[i] = text, tuple(symbols.slots)
     except Exception:  # a rule that is not written in NumPy's public functions alone has no formula
         return found
     return found
 
 
-def applied(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> str:
-    """The operation as a text: `Z − mu`, `x @ W`, `mean(Z, axis=0)`."""
+def _call(node: Node, operands: Sequence[Any]) -> Template | None:
+    """An elementwise operation as a short formula, or None."""
     op, statics = node.op, node.statics or {}
-    if op.name == "pick":
-        return f"{name(operands[0])}[{labels.index(statics.get('index'))}]"
-    shown = [name(p) if hasattr(p, "shape") else labels.static(p) for p in operands if p is not None]
-    if op.name == "matmul":
-        return " @ ".join(shown)
-    if op.name == "inner" and all(len(shape_of(p)) == 2 for p in operands):
-        return f"{shown[0]} @ {shown[1]}ᵀ"
-    if op.name == "getitem":
-        return f"{shown[0]}[{labels.index(statics.get('index'))}]"
-    rest = labels.statics(statics, op.defaults)
-    call = f"{op.name}({', '.join([*shown[:4], *(['…'] if len(shown) > 4 else []), *([rest] if rest else [])])})"
-    if op.kind != "elementwise" or op.variadic or len(shown) < len(operands):
-        return call
-    names = _Names()
-    values = [names.traced(name(p), _filler(p, True)) if hasattr(p, "shape") else p for p in operands]
+    symbols = _Symbols(node, operands, True)
+    values = [symbols.of(i) for i in range(len(operands))]
     try:
         with np.errstate(all="ignore"):
             text = _written(op.function(**dict(zip(op.parameters, values, strict=True)), **statics), True)
     except Exception:  # the same as for rules
-        return call
-    return call if text is None or len(text) > _LONGEST // 2 else names.filled(text)
+        return None
+    return None if text is None or len(text) > _LONGEST // 2 else (text, tuple(symbols.slots))
 
 
 def _filler(entry: Any, scalar: bool) -> Any:
