@@ -391,3 +391,27 @@ def test_infinite_values_are_compared_where_they_agree():
     with np.errstate(divide="ignore"):
         out = np.log(x)
     assert not ac.derivation(out, x).unchecked
+
+
+@pytest.mark.parametrize(
+    ("function", "forward", "last"),
+    [
+        (lambda x: x.std(ddof=1), "a1 = std_i,j(x[i,j], ddof=1)", None),
+        (lambda x: x.std(), "a1 = std_i,j(x[i,j])", None),
+        (lambda x: np.cumsum(x, axis=1), "a1[i,j] = cumsum(x, axis=1)[i,j]", "axis=1"),
+        (lambda x: np.clip(x, -0.5, 0.7), "a1[i,j] = clip(x, -0.5, 0.7)[i,j]", "x[i,j] <= 7/10"),
+        (lambda x: np.einsum("...ij->...i", x), "a1[i] = einsum(...ij->...i, x)[i]", None),
+        (lambda x: x[[1, 0]], "a1[i,j] = x[[1,0]][i,j]", "scatter(0, [1, 0], dL/da1)"),
+        (lambda x: np.sort(x, axis=0), "a1[i,j] = sort(x, axis=0)[i,j]", "axis=0"),
+        (lambda x: np.roll(x, 1, axis=1), "a1[i,j] = roll(x, 1, axis=1)[i,j]", "roll(dL/da1, -1, axis=1)"),
+        (lambda x: np.concatenate([x, x], axis=1), "a1[i,j] = concatenate(x, x, axis=1)[i,j]", None),
+    ],
+)
+def test_what_a_result_depends_on_is_written(function, forward, last):
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra 'notebooks'")
+    x = variable("x", 2, 3)
+    derivation = ac.derivation(function(x).sum() * 2, x)
+    assert derivation.lines[0].text == forward
+    assert last is None or last in dict(derivation.sections)["Backward, one operation at a time"][-1].text
+    for line in derivation.lines:
+        mathtext.MathTextParser("path").parse(f"${line.latex}$")

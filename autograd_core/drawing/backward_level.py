@@ -99,6 +99,9 @@ class _Drafter:
             if id(out) in outputs and _is_variable(out) and id(out) not in seen:
                 seen.add(id(out))
                 self._gradient(out, "", True)
+        self.picture.notes += self.numbers.notes() if self.numbers is not None else []
+        if not self.picture.vertices:
+            self.picture.notes.append("nothing here gets a gradient: no input has requires_grad=True")
         return self.picture
 
     def _name(self, entry: Any) -> str:

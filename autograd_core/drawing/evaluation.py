@@ -37,6 +37,8 @@ class Evaluation:
         self._reading = reading
         self._known = Values(reading, tensors)
         self._operands = {id(n): ops for n, ops in zip(reading.nodes, reading.operands, strict=True)}
+        self._unknown: set[int] = set()  # by id() what has a gradient that is not known
+        self.hooked = False  # whether a hook would change some of the gradients
         self._trusted = True  # the leaves still have the values that they were used with
         with np.errstate(all="ignore"):
             self._values = self._recomputed(tensors)
@@ -103,24 +105,44 @@ class Evaluation:
 
     def gradient(self, entry: Any) -> Array | None:
         """The gradient of the outputs' sum; where the graph is freed, the one that was retained, or None."""
-        found: Array | None = self._gradients.get(id(entry))
+        found = self.computed(entry)
         return self._known.gradient(entry) if found is None else found
 
+    def computed(self, entry: Any) -> Array | None:
+        """The gradient of the outputs' sum, or None."""
+        found: Array | None = self._gradients.get(id(entry))
+        return found
+
+    def notes(self) -> list[str]:
+        """What a reader of the numbers must know."""
+        hooks = ["gradients are without the hooks"] if self.hooked else []
+        changed = any(is_written(leaf, node) for leaf, node in self._reading.leaves() if isinstance(leaf, Tensor))
+        return hooks + (["a leaf has been changed since it was used"] if changed or not self._trusted else [])
+
+    def is_lost(self, entry: Any) -> bool:
+        """Whether there is a gradient, but what it needs is gone."""
+        return id(entry) in self._unknown
+
     def _swept(self, tensors: Sequence[Tensor]) -> dict[int, Any]:
-        """The gradients by id(), or none at all where a rule lacks what it needs."""
+        """The gradients by id(), without those behind a rule that lacks what it needs."""
         sums: dict[int, Any] = {}
         for out, tensor in zip(self._reading.outputs, tensors, strict=True):
             if tensor.requires_grad:
                 _add(sums, out, np.ones(tensor.shape, tensor.dtype))
         for node, operands in zip(reversed(self._reading.nodes), reversed(self._reading.operands), strict=True):
-            if id(node) not in sums:
+            if id(node) in self._unknown:
+                contributions = None
+            elif id(node) in sums:
+                contributions = self._pull(node, operands, sums[id(node)])
+                self.hooked |= node.extra is not None and bool(node.extra.hooks)
+            else:
                 continue
-            contributions = self._pull(node, operands, sums[id(node)])
             if contributions is None:
-                return {}
-            for i, h in contributions:
+                self._unknown |= {id(p) for i, p in enumerate(operands) if node.plan.mask >> i & 1}
+            for i, h in contributions or ():
                 _add(sums, operands[i], h)
-        return {key: g for key, g in sums.items() if isinstance(g, np.ndarray)}
+                self.hooked |= isinstance(operands[i], Tensor) and bool(operands[i]._hooks)
+        return {key: g for key, g in sums.items() if isinstance(g, np.ndarray) and key not in self._unknown}
 
     def _pull(self, node: Node, operands: tuple[Any, ...], g: Any) -> list[tuple[int, Any]] | None:
         """One step back: for each operand with a gradient its place and what it gets; None if that is not known."""
