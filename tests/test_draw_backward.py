@@ -76,7 +76,7 @@ class TestRules:
             (lambda x: x.T, "gᵀ"),
             (lambda x: x @ leaf(np.ones((3, 4)), "W"), "g @ Wᵀ"),
             (lambda x: leaf(np.ones((4, 2)), "W") @ x, "Wᵀ @ g"),
-            (lambda x: x @ leaf(np.ones(3), "w"), "g · w"),
+            (lambda x: x @ leaf(np.ones(3), "w"), "outer(g, w)"),
             (lambda x: x.reshape(6), "reshape(g, (2, 3))"),
             (lambda x: np.max(x, axis=0), "g · ∂max/∂x"),
         ],
@@ -110,6 +110,24 @@ class TestRules:
         x = leaf(np.ones((1200, 1)), "x")
         y = x @ np.ones((1, 1200))
         assert RuleTexts(lambda entry: "x").pulled(y._node, y._node.parents) == {0: "g · ∂matmul/∂x"}
+
+    @pytest.mark.parametrize(
+        ("function", "place", "rule"),
+        [
+            (lambda X, v, S: X @ v, 0, "outer(g, v)"),
+            (lambda X, v, S: X @ v, 1, "g @ X"),
+            (lambda X, v, S: S @ v, 0, "g[:, :, None] · v"),
+            (lambda X, v, S: S @ v, 1, "sum((g[:, None, :] @ S)[…, 0, :], axis=(0,))"),
+            (lambda X, v, S: v @ X.T, 0, "a @ g"),
+            (lambda X, v, S: X.var(axis=1), 0, "g · ∂var/∂X"),  # longer than a label
+            (lambda X, v, S: v[[0, 0, 2]], 0, "g added at [[0, 0, 2]], else 0"),
+            (lambda X, v, S: v[1:], 0, "g at [1:], else 0"),
+        ],
+    )
+    def test_new_axes_are_written(self, function, place, rule):
+        X, v, S = leaf(np.ones((2, 3)), "X"), leaf(np.ones(3), "v"), leaf(np.ones((2, 2, 3)), "S")
+        node = function(X, v, S)._node
+        assert RuleTexts(lambda entry: str(entry.name or "a")).pulled(node, node.parents)[place] == rule
 
     def test_names_alike_are_not_taken_for_one_value(self):
         g, w, other = leaf(2.0, "g"), leaf(3.0, "w"), leaf(5.0, "w")

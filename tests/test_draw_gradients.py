@@ -53,6 +53,7 @@ def test_a_gradient_that_cannot_be_computed_is_a_question_mark_and_a_note():
     L.backward()
     drawing = draw(L, grads=True)
     assert {"x": "grad [18, 64]", "h": "∂out ?", "e": "∂out [1, 1]"}.items() <= shown(drawing).items()
+    assert "changed" not in drawing.source
     assert "what it needs is gone; run the forward pass inside keep_values()" in drawing.source
 
 

@@ -39,6 +39,7 @@ class Evaluation:
         self._operands = {id(n): ops for n, ops in zip(reading.nodes, reading.operands, strict=True)}
         self._unknown: set[int] = set()  # by id() what has a gradient that is not known
         self.hooked = False  # whether a hook would change some of the gradients
+        self._differs = False  # what the leaves give now is not the outputs' value
         self._trusted = True  # the leaves still have the values that they were used with
         with np.errstate(all="ignore"):
             self._values = self._recomputed(tensors)
@@ -74,7 +75,9 @@ class Evaluation:
         whole = all(node.kept is not None for node in self._reading.nodes)
         for out, tensor in zip(self._reading.outputs, tensors, strict=True):
             if isinstance(out, Node):
-                self._trusted &= _same(found[id(out)], tensor.data) if id(out) in found else whole
+                same = _same(found[id(out)], tensor.data) if id(out) in found else None
+                self._differs |= same is False
+                self._trusted &= whole if same is None else same
                 found[id(out)] = np.asarray(tensor.data)
                 again.discard(id(out))
         return found if self._trusted else {key: value for key, value in found.items() if key not in again}
@@ -117,7 +120,7 @@ class Evaluation:
         """What a reader of the numbers must know."""
         hooks = ["gradients are without the hooks"] if self.hooked else []
         changed = any(is_written(leaf, node) for leaf, node in self._reading.leaves() if isinstance(leaf, Tensor))
-        return hooks + (["a leaf has been changed since it was used"] if changed or not self._trusted else [])
+        return hooks + (["a leaf has been changed since it was used"] if changed or self._differs else [])
 
     def is_lost(self, entry: Any) -> bool:
         """Whether there is a gradient, but what it needs is gone."""

@@ -63,7 +63,10 @@ class RuleTexts:
         """
         op, plan = node.op, node.plan
         if op.name in ("pick", "getitem"):
-            return {0: f"g at [{labels.index((node.statics or {}).get('index'))}], else 0"}
+            index = (node.statics or {}).get("index")
+            # An array may name a place more than once.
+            many = any(isinstance(i, np.ndarray | list) for i in (index if isinstance(index, tuple) else (index,)))
+            return {0: f"g {'added ' if many else ''}at [{labels.index(index)}], else 0"}
         form = _form(node, operands)
         if form not in self._rules:
             self._rules[form] = _rules(node, operands)
@@ -216,7 +219,14 @@ def _spell(x: Any) -> Spelled | None:
         return x.made.text, _ATOM
     function, args, keywords = x.made
     name = getattr(function, "__name__", "")
-    silent = name in _SILENT or (name == "_take" and x.size == args[0].size)
+    if name == "_take" and (product := _times_vector(x, args[0])) is not None:
+        return product
+    if name == "expand_dims" and not _is_leading(np.shape(args[0]), x.shape):
+        inner = _spell(args[0])
+        return None if inner is None else (f"{_enclosed(inner, _ATOM)}[{_new_axes(args, keywords, x.ndim)}]", _ATOM)
+    if name == "squeeze" and not _is_leading(x.shape, np.shape(args[0])):
+        return None
+    silent = name in _SILENT or (name == "_take" and _is_leading(x.shape, np.shape(args[0])))
     if silent or (function is np.reshape and x.shape == np.shape(args[0])):
         return _spell(args[0])
     if function in _TURNS:
@@ -231,8 +241,9 @@ def _spell(x: Any) -> Spelled | None:
         left, right = spelled
         if function in (np.multiply, np.true_divide) and right[0] == "1":
             return left
-        if function is np.multiply and all(_is_column(a) for a in args):
-            return f"outer({left[0]}, {right[0]})", _ATOM
+        if function is np.multiply and _is_outer(*args):
+            vectors = [_spell(_vector(a)) for a in args]
+            return f"outer({', '.join(v[0] for v in vectors if v is not None)})", _ATOM
         return f"{_enclosed(left, binding)} {sign} {_enclosed(right, binding + 1)}", binding
     if function is np.negative:
         return f"−{_enclosed(spelled[0], _SIGN)}", _SIGN
@@ -241,6 +252,8 @@ def _spell(x: Any) -> Spelled | None:
     if function in _REDUCTIONS:
         axis = keywords.get("axis", args[1] if len(args) > 1 else None)
         shown = "" if axis is None else f", axis={labels.static(axis)}"
+        if keywords.get("keepdims") is True and not _is_leading(np.shape(np.sum(args[0].value, axis=axis)), x.shape):
+            shown += ", keepdims"
         return f"{_REDUCTIONS[function]}({spelled[0][0]}{shown})", _ATOM
     if function is np.reshape:
         return f"reshape({spelled[0][0]}, {labels.shape(x.shape)})", _ATOM
@@ -249,9 +262,40 @@ def _spell(x: Any) -> Spelled | None:
     return None
 
 
-def _is_column(x: Any) -> bool:
-    """Whether a vector got an axis, so that a product with it is an outer one."""
-    return isinstance(x, Traced) and isinstance(x.made, tuple) and x.made[0] is np.expand_dims and x.ndim == 2
+def _is_outer(left: Any, right: Any) -> bool:
+    """Whether the elements of two vectors are all multiplied with each other: a column and a row, in this order."""
+    column = np.ndim(left) == 2 and np.shape(left)[1] == 1 and np.shape(right)[:-1] in ((), (1,))
+    return column and all(np.ndim(_vector(x)) == 1 for x in (left, right))
+
+
+def _vector(x: Any) -> Any:
+    """The array itself, or what it was before it got a new axis."""
+    new = isinstance(x, Traced) and isinstance(x.made, tuple) and x.made[0] is np.expand_dims
+    return x.made[1][0] if new else x
+
+
+def _times_vector(x: Any, product: Any) -> Spelled | None:
+    """A matrix times a vector, which was a column in between."""
+    if not (isinstance(product, Traced) and isinstance(product.made, tuple) and product.made[0] is np.matmul):
+        return None
+    matrix, column = product.made[1]
+    vector = _vector(column)
+    if np.shape(x) != product.shape[:1] or np.ndim(vector) != 1 or np.shape(column) != (*np.shape(vector), 1):
+        return None
+    left, right = _spell(matrix), _spell(vector)
+    return None if left is None or right is None else (f"{_enclosed(left, _TIMES)} @ {_enclosed(right, _SIGN)}", _TIMES)
+
+
+def _is_leading(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether the axes that only `large` has are of length 1 and come first, so that broadcasting adds them itself."""
+    lead = len(large) - len(small)
+    return lead >= 0 and large == (1,) * lead + small
+
+
+def _new_axes(args: Any, keywords: Any, ndim: int) -> str:
+    axis = keywords.get("axis", args[1] if len(args) > 1 else None)
+    new = {a % ndim for a in (axis if isinstance(axis, tuple | list) else (axis,))}
+    return ", ".join("None" if i in new else ":" for i in range(ndim))
 
 
 def _enclosed(spelled: Spelled, binding: int) -> str:
