@@ -283,6 +283,28 @@ def test_a_checkpoint_is_one_step_without_a_formula():
     assert "y[i] = checkpoint(x)[i]" in text and "vjp_checkpoint(dL/dy" in text
 
 
+@pytest.mark.parametrize("name", ['"', "&", "x&y", "`", "\n", "\t ", "a b", "{", "\\", "$", "_", "é"])
+def test_matplotlib_can_set_every_name(name):
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra 'notebooks'")
+    x = ac.tensor(np.ones(3), requires_grad=True, name=name)
+    for line in ac.derivation(np.exp(x), x).lines:
+        mathtext.MathTextParser("path").parse(f"${line.latex}$")
+
+
+def test_a_hook_on_a_leaf_is_said_to_be_left_out():
+    x = variable("x", 3)
+    x.register_hook(lambda g: g * 2)
+    assert str(ac.derivation(x * x, x)).endswith("without the hook on x")
+
+
+def test_it_warns_of_nothing(recwarn):
+    x = ac.tensor(np.array([1e200, np.nan, 0.0]), requires_grad=True, name="x")
+    with np.errstate(all="ignore"):
+        y = ac.checkpoint(np.log, x * x) * np.float64(np.nan)
+    str(ac.derivation(y, x))
+    assert not recwarn.list
+
+
 def test_a_hook_is_said_to_be_left_out():
     x = variable("x", 3)
     h = np.exp(x)

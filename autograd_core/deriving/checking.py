@@ -43,7 +43,7 @@ def error_of(left: Ref, right: Expr, size: float) -> tuple[float | None, str]:
         found = np.asarray(evaluate(right, left.indices, left.symbol.shape), dtype=float)
         # What cancels leaves its rounding: it is the size of the parts that counts, those that the formula has no more
         # included.
-        scale = max(float(np.nanmax(np.abs(value), initial=0.0)), magnitude(right), size)
+        scale = max(float(np.abs(value).max(initial=0.0, where=np.isfinite(value))), magnitude(right), size)
     except UnknownValueError as error:
         return None, str(error)
     finite = np.isfinite(value)

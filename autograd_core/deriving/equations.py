@@ -316,9 +316,11 @@ class _Deriver:
             at = tuple(sorted(zero.free, key=lambda i: i.axis))
             avoid = self.letters()
             found.append((f"{Printer(True, at, avoid)(zero)} = 0", f"{Printer(False, at, avoid)(zero)} = 0"))
-        for node in self.tape.reading.nodes:
-            if id(node) in self.relevant and node.extra is not None and node.extra.hooks:
-                symbol = self.tape.symbols[key_of(node)]
+        leaves = {id(leaf): leaf for leaf, _ in self.tape.reading.leaves() if isinstance(leaf, Tensor) and leaf._hooks}
+        hooked = [n for n in self.tape.reading.nodes if n.extra is not None and n.extra.hooks]
+        for entry in (*hooked, *leaves.values()):
+            if id(entry) in self.relevant:
+                symbol = self.tape.symbols[key_of(entry)]
                 found.append(
                     (rf"\mathrm{{without\ the\ hook\ on}}\ {symbol.latex}", f"without the hook on {symbol.text}")
                 )

@@ -54,6 +54,8 @@ class Line:
 class Derivation:
     """The backward pass of one output as equations, each checked against the tape.
 
+    It holds the values of what its lines name, so that each can be evaluated.
+
     Attributes:
         sections: (title, lines) of the four parts.
         legend: what is not a name of the user's: N, L, a^(1).
