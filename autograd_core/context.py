@@ -135,7 +135,10 @@ class anomaly_mode(_Switch):
 
 
 class keep_values(_Switch):
-    """Values and source lines of the operations inside the block are kept for drawing."""
+    """Values and source lines of the operations inside the block are kept for drawing.
+
+    Kept are copies: of what each operation returns, and of the constants that it reads, which the tape else forgets.
+    """
 
     _changes: ClassVar[dict[str, Any]] = {"keep": True}
 

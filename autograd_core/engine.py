@@ -52,25 +52,41 @@ def record(
     return node
 
 
-def watch(node: Node | None, op: Operator, out: Any, state: State) -> None:
-    """What anomaly mode checks and `keep_values` keeps; not on the hot path."""
+def watch(node: Node | None, op: Operator, out: Any, state: State, datas: tuple[Any, ...] = ()) -> None:
+    """What anomaly mode checks and `keep_values` keeps; not on the hot path.
+
+    Args:
+        node: what was recorded, or None.
+        op: the operator.
+        out: what it returned.
+        state: the caller's.
+        datas: the operands' arrays, in the order of the Node's parents; may be left out where none is a constant.
+    """
     from .errors import user_line
 
-    if (
-        state.anomaly
-        and getattr(out, "dtype", None) is not None
-        and out.dtype.kind in _FLOATING
-        and not np.all(np.isfinite(out))
-    ):
-        raise NonFiniteError(
-            f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(out)} in an output of shape "
-            f"{out.shape}; look at its operands. {where(op.name)}"
-        )
+    for part in out if op.multiple else (out,):
+        if (
+            state.anomaly
+            and getattr(part, "dtype", None) is not None
+            and part.dtype.kind in _FLOATING
+            and not np.all(np.isfinite(part))
+        ):
+            raise NonFiniteError(
+                f"{op.name}: values must be finite in anomaly mode, got {describe_non_finite(part)} in an output of "
+                f"shape {part.shape}; look at its operands. {where(op.name)}"
+            )
     if node is not None:
         extra = node.more()
         extra.source = user_line()
         if state.keep:
-            extra.value = out.copy() if isinstance(out, np.ndarray) else out
+            extra.value = tuple(map(_copied, out)) if op.multiple else _copied(out)
+            constants = [i for i, parent in enumerate(node.parents) if type(parent) is Constant]
+            extra.constants = {i: _copied(datas[i]) for i in constants} or None
+
+
+def _copied(array: Any) -> Any:
+    """A copy of what may be written to later."""
+    return array.copy() if isinstance(array, np.ndarray) else array
 
 
 def describe_non_finite(array: Any) -> str:
@@ -223,8 +239,7 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if node is not None and state.trace is not None:
         node.plan = state.trace.plan(node.plan)
     if state.watch:
-        for part in out if op.multiple else (out,):
-            watch(node, op, part, state)
+        watch(node, op, out, state, datas)
     if op.multiple:
         return tuple(pick(node, i, part, state) for i, part in enumerate(out))
     t = result(out, node)
@@ -267,4 +282,9 @@ def pick(node: Node | None, index: int, out: Any, state: State) -> Tensor:
 
     if node is None:
         return result(out)
-    return result(out, record(pick_op.plan(1), (node,), (), out, {"index": index}, state))
+    picked = record(pick_op.plan(1), (node,), (), out, {"index": index}, state)
+    if node.extra is not None and state.watch:
+        extra = picked.more()
+        extra.source = node.extra.source
+        extra.value = node.extra.value[index] if state.keep else None
+    return result(out, picked)

@@ -109,7 +109,7 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
         node.version = None
         node.extra = None
         if state.watch:
-            watch(node, op, out, state)
+            watch(node, op, out, state, (a, b))
         t = _new(Tensor)
         t._data = out
         t._node = node

@@ -52,13 +52,14 @@ class Constant:
 class Extra:
     """What only a few Nodes have: hooks, names, and what `keep_values` and `anomaly_mode` recorded."""
 
-    __slots__ = ("grad", "hooks", "name", "retain", "source", "value")
+    __slots__ = ("constants", "grad", "hooks", "name", "retain", "source", "value")
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.hooks: dict[int, Any] | None = None
         self.retain: Any = None  # weak reference to the tensor that asked for its gradient
-        self.value: Any = None
+        self.value: Any = None  # a tuple for an operator with several outputs
+        self.constants: dict[int, Any] | None = None  # values of the Constants among the parents, by place
         self.grad: Any = None
         self.source: str | None = None
 

@@ -1,6 +1,7 @@
 """Derivations: batch norm's term by term, every operator's lines evaluated, names that cannot harm, clear errors."""
 
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -118,9 +119,9 @@ def test_every_operator_derives_and_every_line_evaluates(case):
 
 def test_a_wrong_line_is_never_shown(monkeypatch):
     """A rule that is off by 0.1 % only where it is traced makes the line disagree with the tape."""
-    from autograd_core.deriving import equations
+    from autograd_core.deriving import checking
 
-    monkeypatch.setattr(equations, "evaluate", lambda *args: 1.001 * evaluate(*args))
+    monkeypatch.setattr(checking, "evaluate", lambda *args: 1.001 * evaluate(*args))
     x = variable("x", 3)
     with pytest.raises(errors.AutogradError, match="each line must evaluate to what the tape computes"):
         ac.derivation(np.tanh(x).sum(), x)
@@ -282,8 +283,157 @@ def test_a_checkpoint_is_one_step_without_a_formula():
     assert "y[i] = checkpoint(x)[i]" in text and "vjp_checkpoint(dL/dy" in text
 
 
+@pytest.mark.parametrize("name", ['"', "&", "x&y", "`", "\n", "\t ", "a b", "{", "\\", "$", "_", "é"])
+def test_matplotlib_can_set_every_name(name):
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra 'notebooks'")
+    x = ac.tensor(np.ones(3), requires_grad=True, name=name)
+    for line in ac.derivation(np.exp(x), x).lines:
+        mathtext.MathTextParser("path").parse(f"${line.latex}$")
+
+
+def test_a_hook_on_a_leaf_is_said_to_be_left_out():
+    x = variable("x", 3)
+    x.register_hook(lambda g: g * 2)
+    assert str(ac.derivation(x * x, x)).endswith("without the hook on x")
+
+
+def test_it_warns_of_nothing(recwarn):
+    x = ac.tensor(np.array([1e200, np.nan, 0.0]), requires_grad=True, name="x")
+    with np.errstate(all="ignore"):
+        y = ac.checkpoint(np.log, x * x) * np.float64(np.nan)
+    str(ac.derivation(y, x))
+    assert not recwarn.list
+
+
 def test_a_hook_is_said_to_be_left_out():
     x = variable("x", 3)
     h = np.exp(x)
     h.register_hook(lambda g: g * 2)
     assert str(ac.derivation(h * x, x)).endswith("without the hook on a1")
+
+
+# -- lines that cannot be checked ------------------------------------------------------------------
+
+
+def constant(*shape, name="c"):
+    return ac.tensor(np.random.default_rng(7).normal(size=shape), name=name)
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
+def test_every_line_is_checked_where_values_are_kept(case):
+    """Each operator with one operand moving, the others constants, which the tape alone would forget."""
+    for moving in range(len(case.arrays())):
+        inputs = [ac.tensor(np.array(x), i == moving, name=f"x{i}") for i, x in enumerate(case.arrays())]
+        with ac.keep_values():
+            total, *more = (out for out in case.call(inputs) if out.requires_grad)
+            for out in more:
+                total = total.sum() + out.sum()
+        derivation = ac.derivation(total, inputs[moving])
+        assert not derivation.unchecked and "not checked" not in str(derivation)
+        assert derivation.error < 1e-11
+
+
+def test_recorded_constants_are_copies_without_the_users_tensor():
+    x, c = variable("x", 3), constant(3)
+    with ac.keep_values():
+        out = np.tanh(x + c).sum()
+    alive = weakref.ref(c)
+    c[...] = 0.0
+    assert ac.derivation(out, x).error < 1e-12 and not ac.derivation(out, x).unchecked
+    del c
+    assert alive() is None
+    assert (x + constant(3))._node.extra is None  # nothing is recorded outside
+
+
+@pytest.mark.parametrize("after", [np.exp, np.tanh, np.nan_to_num, lambda a: np.linalg.inv(a + 3 * np.eye(3)), np.sum])
+def test_a_line_that_depends_on_a_lost_constant_says_so(after):
+    x = variable("x", 3, 3)
+    derivation = ac.derivation(np.asarray(2.0) * after(x + constant(3, 3)), x)
+    assert derivation.unchecked and derivation.unchecked[0].text == "a1[i,j] = x[i,j] + c[i,j]"
+    assert "a1[i,j] = x[i,j] + c[i,j]" in str(derivation) and "(add, not checked)" in str(derivation)
+    assert "not checked: the tape has not kept c" in str(derivation).splitlines()[-1]
+    assert str(derivation).endswith("compute it inside keep_values()")
+    assert derivation.latex.count(r"$$a^{(1)}_{ij} = x_{ij} + c_{ij} \qquad \mathrm{(not\ checked)}$$") == 1
+    assert r"compute\ it\ inside\ keep\_values()" in derivation.latex
+
+
+def test_constants_of_one_name_with_different_values_are_two():
+    x = variable("x", 3)
+    with ac.keep_values():
+        out = x * ac.tensor(np.ones(3), name="c") + ac.tensor(2 * np.ones(3), name="c")
+    derivation = ac.derivation(out, x)
+    assert section(derivation, "Forward") == ["a1[i] = x[i] * c[i]", "y[i] = a1[i] + c_2[i]"]
+    assert not derivation.unchecked
+
+
+def test_a_leaf_that_was_changed_since_is_named():
+    w = variable("w", 2)
+    out = np.exp(w).sum()
+    w.data = w.data - 1.0
+    derivation = ac.derivation(out, w)
+    assert [line.text for line in derivation.unchecked] == ["a1[i] = exp(w[i])", "dL/dw[i] = exp(w[i])"]
+    assert str(derivation).endswith("not checked: later changed w; derive before the change")
+    w = variable("w", 2)
+    out = w * w
+    with ac.no_grad():
+        w += 1
+    with pytest.raises(errors.VersionError, match=r"derivation: the operand 'a' of multiply, .* but .* changed it"):
+        ac.derivation(out, w)
+
+
+def test_a_checkpoint_is_not_run_again():
+    calls = []
+
+    def f(a):
+        calls.append(1)
+        return np.tanh(a) * a
+
+    x = variable("x", 3)
+    out = np.exp(ac.checkpoint(f, x * 2)).sum()
+    before = len(calls)
+    derivation = ac.derivation(out, x)
+    assert len(calls) == before
+    assert "dL/dx[i] = 2 * dL/da1[i]" in str(derivation)
+    assert str(derivation).endswith("not checked: the function of a checkpoint is not run again")
+
+
+def test_a_gradient_that_cancels_altogether_is_judged_by_what_was_added_up():
+    for seed in range(6):
+        ac.random.seed(seed)
+        Z, layer, norm = variable("Z", 8, 4, seed=seed), nn.Linear(4, 3, dtype=float), nn.BatchNorm(3, dtype=float)
+        derivation = ac.derivation(np.tanh(norm(layer(Z))).mean(), [Z, layer.weight, layer.bias])
+        assert "dL/dbias[j] = 0" in str(derivation) and derivation.error < 1e-12
+    u = ac.tensor([0.3], requires_grad=True, name="u")
+    b = ac.tensor([0.1, 0.7, 0.4, 0.3], requires_grad=True, name="b")
+    assert ac.derivation((u * b - (u * b).mean()).sum() * u.sum(), u).error < 1e-12
+
+
+def test_infinite_values_are_compared_where_they_agree():
+    x = ac.tensor(np.array([0.0, 1.0]), requires_grad=True, name="x")
+    with np.errstate(divide="ignore"):
+        out = np.log(x)
+    assert not ac.derivation(out, x).unchecked
+
+
+@pytest.mark.parametrize(
+    ("function", "forward", "last"),
+    [
+        (lambda x: x.std(ddof=1), "a1 = std_i,j(x[i,j], ddof=1)", None),
+        (lambda x: x.std(), "a1 = std_i,j(x[i,j])", None),
+        (lambda x: np.cumsum(x, axis=1), "a1[i,j] = cumsum(x, axis=1)[i,j]", "axis=1"),
+        (lambda x: np.clip(x, -0.5, 0.7), "a1[i,j] = clip(x, -0.5, 0.7)[i,j]", "x[i,j] <= 7/10"),
+        (lambda x: np.einsum("...ij->...i", x), "a1[i] = einsum(...ij->...i, x)[i]", None),
+        (lambda x: x[[1, 0]], "a1[i,j] = x[[1,0]][i,j]", "scatter(0, [1, 0], dL/da1)"),
+        (lambda x: np.sort(x, axis=0), "a1[i,j] = sort(x, axis=0)[i,j]", "axis=0"),
+        (lambda x: np.roll(x, 1, axis=1), "a1[i,j] = roll(x, 1, axis=1)[i,j]", "roll(dL/da1, -1, axis=1)"),
+        (lambda x: np.concatenate([x, x], axis=1), "a1[i,j] = concatenate(x, x, axis=1)[i,j]", None),
+    ],
+)
+def test_what_a_result_depends_on_is_written(function, forward, last):
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="needs the extra 'notebooks'")
+    x = variable("x", 2, 3)
+    derivation = ac.derivation(function(x).sum() * 2, x)
+    assert derivation.lines[0].text == forward
+    assert last is None or last in dict(derivation.sections)["Backward, one operation at a time"][-1].text
+    for line in derivation.lines:
+        mathtext.MathTextParser("path").parse(f"${line.latex}$")

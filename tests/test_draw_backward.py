@@ -14,7 +14,7 @@ from scipy import special
 import autograd_core as ac
 from autograd_core.drawing import draw
 from autograd_core.drawing.backward_level import backward_level
-from autograd_core.drawing.rule_text import applied, pulled
+from autograd_core.drawing.rule_text import RuleTexts
 from autograd_core.operator import Array, registry
 from test_draw import SVG
 from test_draw_scalar import batch_norm, composition, leaf, neuron, perceptron
@@ -76,7 +76,7 @@ class TestRules:
             (lambda x: x.T, "gᵀ"),
             (lambda x: x @ leaf(np.ones((3, 4)), "W"), "g @ Wᵀ"),
             (lambda x: leaf(np.ones((4, 2)), "W") @ x, "Wᵀ @ g"),
-            (lambda x: x @ leaf(np.ones(3), "w"), "g · w"),
+            (lambda x: x @ leaf(np.ones(3), "w"), "outer(g, w)"),
             (lambda x: x.reshape(6), "reshape(g, (2, 3))"),
             (lambda x: np.max(x, axis=0), "g · ∂max/∂x"),
         ],
@@ -85,7 +85,7 @@ class TestRules:
         x = leaf(np.arange(1.0, 7.0).reshape(2, 3), "x")
         node = ac.tag(function(x), "out")._node.parents[0]
         place = next(i for i, parent in enumerate(node.parents) if parent is x)
-        texts = pulled(node, node.parents, lambda entry: "out" if entry is node else str(entry.name))
+        texts = RuleTexts(lambda entry: "out" if entry is node else str(entry.name)).pulled(node, node.parents)
         assert texts[place] == rule if rule else "g" in texts[place]
 
     def test_vectors_times_matrices(self):
@@ -109,7 +109,51 @@ class TestRules:
     def test_a_large_operation_is_not_run(self):
         x = leaf(np.ones((1200, 1)), "x")
         y = x @ np.ones((1, 1200))
-        assert pulled(y._node, y._node.parents, lambda entry: "x") == {0: "g · ∂matmul/∂x"}
+        assert RuleTexts(lambda entry: "x").pulled(y._node, y._node.parents) == {0: "g · ∂matmul/∂x"}
+
+    @pytest.mark.parametrize(
+        ("function", "place", "rule"),
+        [
+            (lambda X, v, S: X @ v, 0, "outer(g, v)"),
+            (lambda X, v, S: X @ v, 1, "g @ X"),
+            (lambda X, v, S: S @ v, 0, "g[:, :, None] · v"),
+            (lambda X, v, S: S @ v, 1, "sum((g[:, None, :] @ S)[…, 0, :], axis=(0,))"),
+            (lambda X, v, S: v @ X.T, 0, "a @ g"),
+            (lambda X, v, S: X.var(axis=1), 0, "g · ∂var/∂X"),  # longer than a label
+            (lambda X, v, S: v[[0, 0, 2]], 0, "g added at [[0, 0, 2]], else 0"),
+            (lambda X, v, S: v[1:], 0, "g at [1:], else 0"),
+        ],
+    )
+    def test_new_axes_are_written(self, function, place, rule):
+        X, v, S = leaf(np.ones((2, 3)), "X"), leaf(np.ones(3), "v"), leaf(np.ones((2, 2, 3)), "S")
+        node = function(X, v, S)._node
+        assert RuleTexts(lambda entry: str(entry.name or "a")).pulled(node, node.parents)[place] == rule
+
+    def test_names_alike_are_not_taken_for_one_value(self):
+        g, w, other = leaf(2.0, "g"), leaf(3.0, "w"), leaf(5.0, "w")
+        names = {id(g): "g", id(w): "w", id(other): "w"}
+        for y, place, text in (
+            (g * w, 1, "g · g"),  # the gradient that arrives, times the operand of that name
+            (w / other, 0, "g / w"),
+            (w * w, 0, "g · w"),
+        ):
+            assert RuleTexts(lambda e: names.get(id(e), "out")).pulled(y._node, y._node.parents)[place] == text
+        y = w - other
+        assert RuleTexts(lambda e: names[id(e)]).applied(y._node, y._node.parents) == "w − w"
+
+    def test_equal_forms_are_worked_out_once(self, monkeypatch):
+        from autograd_core.drawing import rule_text
+
+        worked = []
+        rules = rule_text._rules
+        monkeypatch.setattr(rule_text, "_rules", lambda *args: worked.append(args) or rules(*args))
+        y = leaf([1.0, 2.0], "x")
+        for factor in (2.0, 3.0, 2.0, 2.0):
+            y = np.tanh(y) * factor
+        texts = [v.symbol for v in backward_level([y], values=False).vertices if v.kind == "rule"]
+        assert texts[::2] == ["2 · g", "2 · g", "3 · g", "2 · g"]
+        assert texts[1::2] == [f"g · (1 − a{i}²)" for i in (7, 5, 3, 1)]
+        assert len(worked) == 3
 
     def test_several_outputs(self):
         a, b = np.split(leaf([1, 2, 3, 4], "x"), 2)
@@ -138,7 +182,7 @@ class TestRules:
     )
     def test_an_operation_in_symbols(self, function, text):
         node = function(leaf(np.ones((2, 2)), "x"))._node
-        assert applied(node, node.parents, lambda entry: "x") == text
+        assert RuleTexts(lambda entry: "x").applied(node, node.parents) == text
 
 
 def _compare(operator, sample, rng):
@@ -161,7 +205,7 @@ def _compare(operator, sample, rng):
     names = {id(o): n for o, n in zip(operands, "pqrs", strict=False)} | {id(node): "y"}
     functions = vars(special) | vars(np)
     known = {o.name: o.item() for o in operands} | {"y": out.item(), "g": 1.0, "f": functions}
-    texts = pulled(node, node.parents, lambda entry: names[id(entry)])
+    texts = RuleTexts(lambda entry: names[id(entry)]).pulled(node, node.parents)
     grads = ac.vjp(function, *operands)[1](np.array(1.0))
     count = 0
     for place, text in texts.items():

@@ -167,6 +167,11 @@ class TestFolding:
         assert boxes(draw(y, fold=0))[0][:2] == ["a", "module"]
         assert boxes(draw(y, fold="a.b"))[0][:2] == ["b", "module"]
 
+    def test_a_depth_of_numpy(self, net):
+        x = leaf(1, 3)
+        y = net(x)
+        assert draw(y, fold=np.int64(1)).source == draw(y, fold=1).source
+
     @pytest.mark.parametrize("wrong", [-1, True, 1.5, [1], b"0", [["0"]]])
     def test_wrong_depths(self, net, wrong):
         message = r"draw: fold must be a depth from 0 on, or the dotted path .*, got .*; fold=0 .* in: draw, called at"

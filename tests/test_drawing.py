@@ -310,13 +310,20 @@ class TestErrors:
     @pytest.mark.parametrize("suffix", ["", ".jpg", ".svgz"])
     def test_unknown_suffix(self, bn, tmp_path, suffix):
         message = (
-            r"save: the file name must end in \.svg, \.png, \.pdf or \.dot, "
+            r"save: the file name must end in \.svg, \.png, \.pdf or \.dot after a name of its own, "
             rf"got 'picture{suffix}'; "
             r"add one of the four\. in: save, called at test_drawing\.py:\d+"
         )
         with pytest.raises(ArgumentError, match=message):
             draw(bn).save(tmp_path / f"picture{suffix}")
         assert not list(tmp_path.iterdir())
+
+    def test_a_suffix_alone_and_a_folder(self, bn, tmp_path):
+        with pytest.raises(ArgumentError, match=r"after a name of its own, got '\.svg'"):
+            draw(bn).save(tmp_path / ".svg")
+        (tmp_path / "x.svg").mkdir()
+        with pytest.raises(ArgumentError, match=r"save: the path must name a file, got the folder .*; add a name"):
+            draw(bn).save(tmp_path / "x.svg")
 
     def test_missing_folder(self, bn, tmp_path):
         with pytest.raises(ArgumentError, match=r"save: the folder must exist, got .*; create it"):

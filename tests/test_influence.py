@@ -627,13 +627,17 @@ def test_values_that_were_changed_since_are_not_used():
     assert not dashed(picture) and "note" in legend(picture)
 
 
-def test_kept_constants_are_not_known_after_a_backward_pass():
-    x = leaf(2, name="x")
+def test_constants_are_known_after_a_backward_pass_if_recorded():
+    x, c = leaf(2, name="x"), np.array([0.0, 1.0])
     with ac.keep_values():
-        y = x * ac.Tensor(np.array([0.0, 1.0]))
-    assert dashed(ac.influence(y, x)) == {("x[0]", "out[0]")}
-    np.sum(y).backward()
-    assert "note" in legend(ac.influence(y, x))
+        recorded = x * ac.Tensor(c)
+    freed = x * ac.Tensor(c)
+    for y in (recorded, freed):
+        assert dashed(ac.influence(y, x)) == {("x[0]", "out[0]")}
+        np.sum(y).backward()
+    c[0] = 1.0  # recorded is a copy
+    assert dashed(ac.influence(recorded, x)) == {("x[0]", "out[0]")}
+    assert "note" in legend(ac.influence(freed, x))
 
 
 def test_a_checkpoint_is_not_run_again():

@@ -5,7 +5,7 @@
 - `terms`, `structure`   expressions in index notation, products and sums in normal form
 - `evaluating`  expressions as numbers, so that every line is checked
 - `printing`, `naming`   LaTeX and plain text
-- `equations`, `lines`   the sweep, and what the user sees, in four sections
+- `equations`, `checking`, `lines`   the sweep, the error of every line, and what the user sees, in four sections
 
 Operators and gradient rules are NumPy expressions; run on traced arrays they become formulas. No formula is written
 twice.
@@ -36,8 +36,10 @@ def derivation(out: Any, wrt: Any) -> Derivation:
     - *All together*: the gradients of `wrt` in terms of :math:`\partial L / \partial` `out`. Left out is what cancels,
       such as a sum of deviations from their mean; the last line says what.
 
-    Every line is evaluated and compared with the tape when the derivation is made. Reading changes nothing: no `.grad`
-    is written, and the graph can still be run backward.
+    Every line is evaluated and compared with the tape when the derivation is made. A line that depends on a value that
+    the tape has lost is marked as not checked, and the legend says why: a constant that no rule keeps, outside of
+    `keep_values()`; a leaf that was changed since; a checkpoint, whose function is not run again. Reading changes
+    nothing: no `.grad` is written, and the graph can still be run backward.
 
     Args:
         out: a Tensor that was computed from `wrt`.
@@ -49,6 +51,7 @@ def derivation(out: Any, wrt: Any) -> Derivation:
     Raises:
         ArgumentError: `out` or `wrt` is no Tensor, or `wrt` is empty.
         GraphError: `out` was not computed from one of `wrt`, or not recorded.
+        VersionError: what a rule has kept was written to.
         FreedGraphError: a backward pass has freed the graph; derive before it, or give it `retain_graph=True`.
     """
     from autograd_core.deriving.equations import derive

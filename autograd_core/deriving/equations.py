@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograd_core import random
-from autograd_core.deriving.evaluating import UnknownValueError, evaluate, magnitude, vanishing
+from autograd_core.deriving.checking import error_of, largest, reasons
+from autograd_core.deriving.evaluating import magnitude, vanishing
 from autograd_core.deriving.lines import Derivation, Line
 from autograd_core.deriving.printing import Printer
 from autograd_core.deriving.structure import has_whole, is_pointwise
@@ -24,7 +25,6 @@ __all__ = ["derive"]
 _MOST_TERMS = 8  # of a sum over paths that is written out
 _LARGEST = 64  # symbols of a term that is written out
 _INLINE = 10  # symbols of an unnamed value that is written out where it is used
-_MOST_ELEMENTS = 10**7  # of an intermediate array, for a line to be checked
 _SLACK = 1e4  # times the precision: rounding of a few thousand operations
 
 
@@ -37,6 +37,7 @@ class _Gradient:
         steps: the contribution of each reader, in terms of the readers' gradients.
         by_name: the same in terms of the gradients of named values only.
         whole: in terms of the output's gradient only; None when that would be too long.
+        size: of all that was added up on the way, signs taken away: its rounding is what may be left where all cancels.
     """
 
     def __init__(self, of: Symbol, lead: int, letter: str) -> None:
@@ -46,7 +47,14 @@ class _Gradient:
         self.by_name: list[Expr] = []
         self.whole: list[Expr] | None = []
         self.value: Any = None
+        self.size = 0.0
         self.readers: list[str] = []
+
+    @property
+    def grown(self) -> float:
+        """By how much what was added up exceeds what is left of it."""
+        left = largest(self.value)
+        return self.size / left if left else 1.0
 
 
 class _Deriver:
@@ -103,6 +111,7 @@ class _Deriver:
         start = self._gradient(key_of(self.tape.out), self.tape.out)
         start.value = self._upstream()
         start.symbol.value = start.value
+        start.size = largest(start.value)
         own = ONE if self.scalar else Ref(start.symbol, start.indices)
         start.steps, start.by_name, start.whole = [own], [own], [own]
         steps = list(zip(self.tape.reading.nodes, self.tape.reading.operands, strict=True))
@@ -112,9 +121,14 @@ class _Deriver:
             g = self._complete(node)
             if g is None:
                 continue
+            parts = self._parts(node)
+            known = all(gradient.value is not None for gradient in parts.values())
             for key, operand, indices, expr, value in self.tape.pull(node, operands, g):
                 if id(operand) in self.relevant:
-                    self._contribute(node, key, operand, indices, expr, value)
+                    self._contribute(node, key, operand, indices, expr, value if known else None)
+                    if known and value is not None:
+                        grown = max([1.0, *(part.grown for part in parts.values())])
+                        self.gradients[key].size += grown * max(largest(value), magnitude(expr))
         for key in self.targets:
             gradient = self.gradients.get(key)
             if gradient is not None:
@@ -133,11 +147,15 @@ class _Deriver:
 
     def _complete(self, node: Node) -> Any:
         """The Node's gradient as a traced array, or a dict of them; None if nothing flows here."""
-        if not node.plan.op.multiple:
-            gradient = self.gradients.get(key_of(node))
-            return None if gradient is None else self._traced(gradient)
-        parts = {key[1]: self._traced(g) for key, g in self.gradients.items() if key[0] == id(node)}
-        return parts or None
+        parts = {index: self._traced(gradient) for index, gradient in self._parts(node).items()}
+        return (parts or None) if node.plan.op.multiple else parts.get(None)
+
+    def _parts(self, node: Node) -> dict[int | None, _Gradient]:
+        """The gradients of a Node's outputs by index, None for the only one."""
+        keys = [key_of(node)]
+        if node.plan.op.multiple:
+            keys = [key for key in self.gradients if key[0] == id(node)]
+        return {key[1]: self.gradients[key] for key in keys if key in self.gradients}
 
     def _traced(self, gradient: _Gradient) -> Any:
         """The complete gradient, like terms united, as a traced array."""
@@ -148,7 +166,8 @@ class _Deriver:
 
     def _contribute(self, node: Node, key: Key, operand: Any, indices: Indices, expr: Expr, value: Any) -> None:
         gradient = self._gradient(key, operand)
-        gradient.value = value if gradient.value is None else gradient.value + value
+        known = value is not None and (gradient.value is not None or not gradient.readers)
+        gradient.value = (value if not gradient.readers else gradient.value + value) if known else None
         gradient.readers.append(node.plan.op.name)
 
         def moved(e: Expr) -> Expr:
@@ -265,13 +284,11 @@ class _Deriver:
     def _backward_line(self, key: Key, terms: list[Expr], note: bool = False) -> Line:
         gradient = self.gradients[key]
         readers = ", ".join(dict.fromkeys(gradient.readers)) if note else ""
-        return self._line(Ref(gradient.symbol, gradient.indices), add(*terms), readers)
+        return self._line(Ref(gradient.symbol, gradient.indices), add(*terms), readers, gradient.size)
 
-    def _line(self, left: Ref, right: Expr, note: str) -> Line:
-        error = None
-        if left.symbol.value is not None and _fits(right, left):
-            error = _error(left, right)
-        line = Line(left, right, note, error, self.letters())
+    def _line(self, left: Ref, right: Expr, note: str, size: float = 0.0) -> Line:
+        error, unchecked = error_of(left, right, size)
+        line = Line(left, right, note, error, self.letters(), unchecked)
         precision = float(np.finfo(np.result_type(self.out.dtype, np.float16)).eps)
         if error is not None and not error <= _SLACK * precision:
             raise AutogradError(
@@ -286,20 +303,30 @@ class _Deriver:
             for n, symbol in self.tape.counts.items():
                 symbol.latex, symbol.text = f"{symbol.latex}_{{{n}}}", f"{symbol.text}_{n}"
 
-    def legend(self) -> list[tuple[str, str]]:
-        """(LaTeX, text) of what the equations do not say: what N is, and which sums were left out as zero."""
+    def legend(self, unchecked: Sequence[str]) -> list[tuple[str, str]]:
+        """(LaTeX, text) of what the equations do not say.
+
+        What N is, which sums were left out as zero, and why lines were not checked.
+
+        Args:
+            unchecked: the reasons of those lines.
+        """
         found = [(f"{s.latex} = {int(s.value)}", f"{s.text} = {int(s.value)}") for s in self.tape.counts.values()]
         for zero in self.left_out:
             at = tuple(sorted(zero.free, key=lambda i: i.axis))
             avoid = self.letters()
             found.append((f"{Printer(True, at, avoid)(zero)} = 0", f"{Printer(False, at, avoid)(zero)} = 0"))
-        for node in self.tape.reading.nodes:
-            if id(node) in self.relevant and node.extra is not None and node.extra.hooks:
-                symbol = self.tape.symbols[key_of(node)]
+        leaves = {id(leaf): leaf for leaf, _ in self.tape.reading.leaves() if isinstance(leaf, Tensor) and leaf._hooks}
+        hooked = [n for n in self.tape.reading.nodes if n.extra is not None and n.extra.hooks]
+        for entry in (*hooked, *leaves.values()):
+            if id(entry) in self.relevant:
+                symbol = self.tape.symbols[key_of(entry)]
                 found.append(
                     (rf"\mathrm{{without\ the\ hook\ on}}\ {symbol.latex}", f"without the hook on {symbol.text}")
                 )
-        return list(dict.fromkeys(found))
+        return list(
+            dict.fromkeys([*found, *(pair for why in dict.fromkeys(unchecked) for pair in reasons(self.tape, why))])
+        )
 
     def letters(self) -> frozenset[str]:
         """Names of one letter, which no index may get."""
@@ -311,33 +338,12 @@ def _united(terms: list[Expr]) -> list[Expr]:
     return list(total.terms) if isinstance(total, Add) else [total]
 
 
-def _error(left: Ref, right: Expr) -> float | None:
-    value = np.asarray(left.symbol.value, dtype=float)
-    if not value.size or not np.isfinite(value).all():
-        return None
-    try:
-        found = np.asarray(evaluate(right, left.indices, left.symbol.shape), dtype=float)
-        # What cancels leaves its rounding: it is the size of the parts that counts.
-        scale = max(float(np.abs(value).max()), magnitude(right))
-    except UnknownValueError:
-        return None
-    difference = float(np.abs(found - value).max())
-    return difference / scale if scale else difference
-
-
-def _fits(expr: Expr, left: Ref) -> bool:
-    """Whether evaluating the line needs no huge intermediate array."""
-    largest = 1
-    for index in left.indices:
-        largest *= index.length if index is not None else 1
-    return largest * expr.size <= _MOST_ELEMENTS
-
-
 def derive(out: Tensor, wrt: Sequence[Tensor]) -> Derivation:
     """The derivation of the gradients of `wrt`; arguments are checked."""
-    deriver = _Deriver(out, wrt)
     with np.errstate(all="ignore"):
+        deriver = _Deriver(out, wrt)
         deriver.sweep()
         deriver.name_counts()
         sections = deriver.sections()
-        return Derivation(sections, deriver.legend())
+        unchecked = [line.unchecked for _, lines in sections for line in lines if line.unchecked]
+        return Derivation(sections, deriver.legend(unchecked))

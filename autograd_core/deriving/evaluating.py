@@ -9,9 +9,13 @@ import numpy as np
 from autograd_core.deriving.structure import Array, Whole
 from autograd_core.deriving.terms import Add, Call, Expr, Index, Indices, Num, Prod, Ref, Sum
 
-__all__ = ["UnknownValueError", "agrees", "evaluate", "magnitude", "vanishing"]
+__all__ = ["LOST", "UNTOUCHED", "UnknownValueError", "agrees", "evaluate", "magnitude", "vanishing"]
 
 Found = tuple[Any, tuple[Index, ...]]  # values, and the index of each of their axes
+
+
+LOST = "a value is lost"  # why a line was not checked
+UNTOUCHED = "the function of a checkpoint is not run again"
 
 
 class UnknownValueError(Exception):
@@ -43,7 +47,7 @@ def agrees(expr: Expr, over: Indices, value: Any) -> bool:
         return True
     except (TypeError, ValueError):  # a function that minds what kind of numbers it gets
         return False
-    scale = max(float(np.nanmax(np.abs(value), initial=0.0)), magnitude(expr))
+    scale = max(float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value))), magnitude(expr))
     precision = float(np.finfo(np.result_type(value, np.float16)).eps)
     return bool(np.allclose(found, value, rtol=1e4 * precision, atol=1e4 * precision * scale, equal_nan=True))
 
@@ -124,7 +128,7 @@ def _filled(x: Any, arrays: dict[int, Any]) -> Any:
 
 def _referred(ref: Ref) -> Found:
     if ref.symbol.value is None:
-        raise UnknownValueError(ref.symbol.text)
+        raise UnknownValueError(LOST)
     array = np.asarray(ref.symbol.value)
     indices = [i for i in ref.indices if i is not None]
     array = array.reshape([i.length for i in indices])

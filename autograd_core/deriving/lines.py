@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.deriving.evaluating import evaluate
-from autograd_core.deriving.printing import Printer
+from autograd_core.deriving.printing import Printer, upright
 from autograd_core.deriving.terms import Expr, Ref
 
 __all__ = ["Derivation", "Line"]
@@ -22,8 +22,9 @@ class Line:
         left: the symbol that is defined, with its indices.
         right: what it equals.
         note: the operations that it comes from, or "".
-        error: max|right - tape| over the size of what is added up, or None where a value is not known any more.
+        error: max|right - tape| over the size of what is added up, in the finite elements; None for an unchecked line.
         avoid: letters that no index may get.
+        unchecked: why the line was not checked, or "".
     """
 
     left: Ref
@@ -31,6 +32,7 @@ class Line:
     note: str
     error: float | None
     avoid: frozenset[str] = frozenset()
+    unchecked: str = ""
 
     @property
     def latex(self) -> str:
@@ -52,6 +54,8 @@ class Line:
 class Derivation:
     """The backward pass of one output as equations, each checked against the tape.
 
+    It holds the values of what its lines name, so that each can be evaluated.
+
     Attributes:
         sections: (title, lines) of the four parts.
         legend: what is not a name of the user's: N, L, a^(1).
@@ -67,6 +71,11 @@ class Derivation:
         return [line for _, lines in self.sections for line in lines]
 
     @property
+    def unchecked(self) -> list[Line]:
+        """The lines that could not be evaluated; each is marked, and the legend says why."""
+        return [line for line in self.lines if line.error is None]
+
+    @property
     def error(self) -> float:
         """The largest error of a line that could be evaluated."""
         return max((line.error for line in self.lines if line.error is not None), default=0.0)
@@ -78,7 +87,8 @@ class Derivation:
         for title, lines in self.sections:
             heading = title.replace(" ", r"\ ")
             blocks.append(rf"$\mathbf{{{heading}}}$")
-            blocks += [f"$${line.latex}$$" for line in lines]
+            mark = rf" \qquad {upright('(not checked)')}"
+            blocks += [f"$${line.latex}{mark if line.error is None else ''}$$" for line in lines]
         if self.legend:
             blocks.append("$" + r",\quad ".join(tex for tex, _ in self.legend) + "$")
         return "\n\n".join(blocks)
@@ -91,7 +101,10 @@ class Derivation:
         for title, lines in self.sections:
             texts = [line.text for line in lines]
             width = max((len(t) for t in texts if len(t) <= 72), default=0)
-            noted = [f"  {t.ljust(width)}   ({line.note})" if line.note else f"  {t}" for t, line in zip(texts, lines)]
+            notes = [
+                ", ".join([line.note] * bool(line.note) + ["not checked"] * (line.error is None)) for line in lines
+            ]
+            noted = [f"  {t.ljust(width)}   ({note})" if note else f"  {t}" for t, note in zip(texts, notes)]
             blocks.append("\n".join([title, *noted]))
         if self.legend:
             blocks.append(", ".join(text for _, text in self.legend))

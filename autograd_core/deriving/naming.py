@@ -58,7 +58,9 @@ _ESCAPES = {
     "_": r"\_",
     "%": r"\%",
     "#": r"\#",
-    "&": r"\&",
+    "&": "and",  # Matplotlib cannot set \&
+    '"': "\u201d",
+    "`": "\u2018",
     " ": r"\ ",
 }
 _LONGEST = 40
@@ -115,7 +117,8 @@ def latex_name(name: str) -> str:
             letters = rf"\{accent}{{{letters}}}"
         below = ",".join(s if s.isdigit() else _base(s) or rf"\mathrm{{{s}}}" for s in subscripts)
         return f"{letters}_{{{below}}}" if below else letters
-    return rf"\mathrm{{{''.join(_escaped(c) for c in plain_name(name))}}}"
+    shown = plain_name(name)
+    return rf"\mathrm{{{''.join(_escaped(c) for c in shown) if shown.strip() else '?'}}}"
 
 
 def _base(word: str) -> str | None:

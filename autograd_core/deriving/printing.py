@@ -14,9 +14,10 @@ import numpy as np
 
 from autograd_core.deriving.structure import Array, Whole
 from autograd_core.deriving.terms import Add, Call, Expr, Index, Indices, Num, Prod, Ref, Sum, Symbol
+from autograd_core.drawing import labels
 from autograd_core.operator import registry
 
-__all__ = ["Printer"]
+__all__ = ["Printer", "upright"]
 
 _LETTERS = "ijklmnpqrstuvwxyz"
 _RELATIONS = {
@@ -38,6 +39,11 @@ _REDUCTIONS = {
     np.multiply.reduce: "prod",
 }
 _ENCLOSED = re.compile(r"[{(|]$")
+
+
+def upright(text: str) -> str:
+    """Words within a formula."""
+    return rf"\mathrm{{{text.replace(' ', chr(92) + ' ').replace('_', chr(92) + '_')}}}"
 
 
 class Printer:
@@ -201,7 +207,8 @@ class Printer:
         operator = registry.ufuncs.get(call.function) or registry.special.get(name)
         template = getattr(operator, "latex", "")
         parameters = getattr(operator, "parameters", ())
-        if not self.tex or not template or r"\text" in template or len(parameters) != len(args):
+        placed = template and all(f"{{{parameter}}}" in template for parameter in parameters)
+        if not self.tex or not placed or r"\text" in template or len(parameters) != len(args):
             head = rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}" if self.tex else name
             return rf"{head}({', '.join(args)})"
         for parameter, arg, expr in zip(parameters, args, call.args, strict=True):
@@ -221,15 +228,41 @@ class Printer:
         if reduced is not None:
             return reduced
         name = getattr(expr.function, "__name__", "f").lstrip("_")
-        shown = [self._array(o) for o in expr.operands]
         if name == "take" and len(expr.args) == 2 and isinstance(expr.args[0], Array):
-            return self._taken(shown[0], expr.args[1], expr.indices)
+            return self._taken(self._array(expr.operands[0]), expr.args[1], expr.indices)
+        shown = self._arguments(name, expr)
         letters = [self.letters.get(i, "?") for i in expr.indices if i is not None]
         if not self.tex:
             return f"{name}({', '.join(shown)})" + (f"[{','.join(letters)}]" if letters else "")
         head = name.replace("_", r"\_")
         below = f"_{{{''.join(letters)}}}" if letters else ""
         return rf"\mathrm{{{head}}}\left({', '.join(shown)}\right){below}"
+
+    def _arguments(self, name: str, expr: Whole) -> list[str]:
+        """Arrays as they are named, and what else the result depends on: axes, bounds, places."""
+        operator = registry.operators.get(name)
+        shown = []
+        for value in expr.args:
+            shown += self._argument(value, "")
+        for key, value in expr.keywords.items():
+            # A checkpoint is no operator of the registry, and takes nothing but operands.
+            operands = key in (*operator.parameters, operator.variadic) if operator is not None else not expr.args
+            usual = operator is not None and key in operator.defaults and _same(value, operator.defaults[key])
+            if not usual:
+                shown += self._argument(value, "" if operands else f"{key}=")
+        return shown
+
+    def _argument(self, value: Any, before: str) -> list[str]:
+        """An argument as texts: those of the arrays in it, or of what is not at a default of None or False."""
+        arrays = _arrays(value)
+        if arrays:
+            return [before + self._array(array) for array in arrays]
+        if value is None or value is False or value is np._NoValue:
+            return []
+        if type(value) is dict:
+            return [text for key, item in value.items() for text in self._argument(item, f"{key}=")]
+        text = before + _static_text(value)
+        return [upright(re.sub(r"[^ -~]|[\\{}$&#^%~\"`]", "", text)) if self.tex else text]
 
     def _taken(self, array: str, index: Any, indices: Indices) -> str:
         """`x[1:, p][i,j]`: what was taken, then the element of that."""
@@ -273,11 +306,32 @@ class Printer:
         inner.letters.update({own: self.letters.get(i, "?") for own, i in zip(kept, at, strict=True)})
         letters = [inner._name(i) for n, i in enumerate(operand.indices) if n in gone and i is not None]
         body = inner(operand.body)
+        given = {k: v for k, v in expr.keywords.items() if k not in ("axis", "keepdims") and v is not np._NoValue}
+        extra = [f"{k}={_static_text(v)}" for k, v in given.items() if v is not None and v is not False and v != 0]
         if not self.tex:
-            return f"{name}_{','.join(letters)}({body})"
+            return f"{name}_{','.join(letters)}({', '.join([body, *extra])})"
         head = rf"\{name}" if name in ("max", "min") else rf"\mathrm{{{name}}}"
+        letters += [rf",\ {upright(text)}" for text in extra]
         body = body if isinstance(operand.body, Ref) else self._enclosed(body)
         return rf"{head}_{{{''.join(letters)}}} {body}"
+
+
+def _arrays(x: Any) -> list[Array]:
+    """The arrays in an argument."""
+    if isinstance(x, Array):
+        return [x]
+    return [a for item in x for a in _arrays(item)] if type(x) in (tuple, list) else []
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and np.ndim(value) == 0 and bool(value == default))
+
+
+def _static_text(value: Any) -> str:
+    """A static argument: a number, an axis, an index."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return _index_text(value)
+    return labels.static(value).replace("→", "->").replace("…", "...")
 
 
 def _index_text(item: Any) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.deriving.evaluating import UnknownValueError, agrees
+from autograd_core.deriving.evaluating import UNTOUCHED, UnknownValueError, agrees
 from autograd_core.deriving.naming import Names, latex_name, plain_name
 from autograd_core.deriving.terms import Expr, Indices, Num, Ref, Symbol, full_index, mul, power
 from autograd_core.deriving.tracing import Traced, aligned, element, labelled, named
-from autograd_core.drawing.reading import Reading, is_leaf, read
+from autograd_core.drawing.reading import Reading, is_leaf, is_pure, is_written, read
 from autograd_core.node import Node
-from autograd_core.sweep import fetch, freed, joint_slots, shape_of
+from autograd_core.sweep import changed, fetch, freed, joint_slots, shape_of
 from autograd_core.tensor import Tensor
 from autograd_core.unbroadcast import sum_to
 
@@ -48,6 +48,8 @@ class Tape:
         self.named: set[Key] = set()
         self.formulas: dict[Key, tuple[Indices, Expr]] = {}
         self.counts: dict[int, Symbol] = {}
+        self.lost: list[Symbol] = []  # constants whose value is not known any more
+        self.changed: list[Symbol] = []  # leaves that were written to since
         self._values: dict[int, Any] = {}
         self._known_values(out)
         self.lead = self._leads()
@@ -62,8 +64,11 @@ class Tape:
         for node, operands in zip(self.reading.nodes, self.reading.operands, strict=True):
             if node.extra is not None and node.extra.value is not None:
                 self._values[id(node)] = node.extra.value
+            if node.extra is not None and node.extra.constants is not None:
+                self._values |= {id(operands[place]): value for place, value in node.extra.constants.items()}
             for place, kept in zip(node.plan.keep, node.kept or (), strict=False):
-                self._values.setdefault(id(node if place < 0 else operands[place]), kept)
+                if not is_written(node if place < 0 else node.parents[place], node):
+                    self._values.setdefault(id(node if place < 0 else operands[place]), kept)
         self._values[id(self.out)] = out.data
 
     def _leads(self) -> dict[int, int]:
@@ -83,14 +88,21 @@ class Tape:
         self.letter = self._loss()
         given = Counter(leaf.name for leaf in found.values())
         scopes = {id(leaf): node.scope for leaf, node in self.reading.leaves()}
+        stale = {
+            id(leaf) for leaf, node in self.reading.leaves() if isinstance(leaf, Tensor) and is_written(leaf, node)
+        }
         for leaf in found.values():
             name = str(leaf.name) if leaf.name else self.names.fresh("x" if isinstance(leaf, Tensor) else "c")
-            value = leaf.data if isinstance(leaf, Tensor) else self._values.get(id(leaf))
+            value = self._values.get(id(leaf))
+            if isinstance(leaf, Tensor):
+                value = None if id(leaf) in stale else leaf.data
             if given[leaf.name] > 1 and leaf.name and scopes[id(leaf)]:  # "weight" in several modules
                 scope = scopes[id(leaf)]
                 name = f"{name}_{scope}" if scope.isdigit() else f"{scope}.{name}"
             name = self.names.unique(name) if leaf.name else name
-            self.symbols[key_of(leaf)] = _symbol(name, leaf.shape, value)
+            symbol = self.symbols[key_of(leaf)] = _symbol(name, leaf.shape, value)
+            if value is None:
+                (self.changed if isinstance(leaf, Tensor) else self.lost).append(symbol)
             self.named.add(key_of(leaf))
 
     def _loss(self) -> str:
@@ -101,6 +113,7 @@ class Tape:
     def _record(self, node: Node, operands: tuple[Any, ...]) -> None:
         """The Node's value, symbol and formula."""
         traced = self._run(node, operands)
+        known = is_pure(node.plan.op) and all(self._is_known(node, operand) for operand in operands)
         given = self.reading.name(node)
         name = self.names.unique(str(given)) if given and node.plan.op.name != "pick" else None
         if name is None and node is self.out and not node.plan.op.multiple:
@@ -108,10 +121,11 @@ class Tape:
         if node.plan.op.multiple:
             parts = traced if isinstance(traced, tuple | list) else (traced,)
             base = name or self.names.fresh("a")
+            recorded = self._values.get(id(node), [part.value if known else None for part in parts])
             for i, part in enumerate(parts):
-                self._define(key_of(node, i), _symbol(f"{base}_{i}", part.shape, part.value), part)
+                self._define(key_of(node, i), _symbol(f"{base}_{i}", part.shape, recorded[i]), part)
             return
-        value = self._values.get(id(node), traced.value)
+        value = self._values.get(id(node), traced.value if known else None)
         if name is not None:
             symbol = _symbol(str(name), node.shape, value)
             self.named.add(key_of(node))
@@ -166,6 +180,14 @@ class Tape:
             return opaque()
         return traced if short else opaque()
 
+    def _is_known(self, node: Node, operand: Any) -> bool:
+        """Whether an operand has a value, so that the operator could be run on it."""
+        if operand is None or not (isinstance(operand, Node) or is_leaf(operand)):
+            return True
+        if isinstance(operand, Node) and operand.plan.op.multiple:
+            return self.symbols[key_of(operand, (node.statics or {})["index"])].value is not None
+        return self.symbols[key_of(operand)].value is not None
+
     def _operand(self, operand: Any, index: int | None = None) -> Any:
         if operand is None or not (isinstance(operand, Node) or is_leaf(operand)):
             return operand
@@ -191,11 +213,16 @@ class Tape:
             g: the traced gradient of its output; a dict by index for several outputs.
 
         Yields:
-            Key and entry of the operand, indices, the contribution as an expression over them, and its value.
+            Key and entry of the operand, indices, the contribution as an expression over them, and its value; None for
+            the value where the rule would run a function of the user's again.
         """
         if node.kept is None:
             raise freed(node)
         plan = node.plan
+        for i in (*plan.guard, *((-1,) if plan.guard_out else ())):
+            holder = node if i < 0 else node.parents[i]
+            if is_written(holder, node):
+                raise changed(node, i, holder.version, "derivation")
         if plan.op.name == "pick":
             index = (node.statics or {})["index"]
             key = key_of(operands[0], index)
@@ -211,6 +238,10 @@ class Tape:
             shape = shape_of(operand)
             indices = full_index(shape)
             step = _step(node, i)
+            if not is_pure(plan.op):
+                unknown = Traced(np.full(shape, np.nan), (labelled(f"vjp_{plan.op.name}", _unknown), (g, *kept), {}))
+                yield key_of(operand), operand, indices, element(unknown, indices), None
+                continue
             try:
                 if plan.op.kind == "composite":
                     raise TypeError(f"{plan.op.name} is no formula")
@@ -269,8 +300,8 @@ def _symbol(name: str, shape: tuple[int, ...], value: Any) -> Symbol:
     return Symbol(latex_name(name), plain_name(name), shape, value)
 
 
-def _unknown(**arguments: Any) -> Any:
-    raise UnknownValueError("a function that cannot be run again")
+def _unknown(*args: Any, **arguments: Any) -> Any:
+    raise UnknownValueError(UNTOUCHED)
 
 
 def _is_array(x: Any) -> bool:

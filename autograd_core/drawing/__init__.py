@@ -51,8 +51,10 @@ def draw(
             between the least and the greatest element.
             Known are those of the leaves and of `t`, those recorded under `keep_values()`, and
             those that a gradient rule still keeps; others are left out.
-        grads: also show `.grad` of the leaves and of intermediate tensors that retained theirs. At level "backward",
-            this and `values` both show the gradients of the sum of the outputs; level "scalar" always shows all.
+        grads: also show gradients: `.grad` where a leaf or a retaining tensor has one, elsewhere the gradient of the
+            sum of the outputs (∂out), computed for the picture from what is alive; where a backward pass has freed what
+            it needs, a question mark. At level "backward", this and `values` both show the gradients of the sum of the
+            outputs; level "scalar" always shows all.
         rankdir: direction of the computation: "LR" (left to right), "TB", "RL" or "BT".
         fold: at level "tensor", draw modules as one box each, with class, path, output shape, and the numbers of
             operations and parameters inside: those nested this deep (0: the outermost ones, 1: those in them, …), or

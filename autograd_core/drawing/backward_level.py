@@ -16,7 +16,7 @@ from autograd_core.drawing.modules import Modules, Path, homes
 from autograd_core.drawing.naming import leaf_names
 from autograd_core.drawing.picture import Edge, Picture, Vertex
 from autograd_core.drawing.reading import is_leaf, read
-from autograd_core.drawing.rule_text import applied, pulled
+from autograd_core.drawing.rule_text import RuleTexts
 from autograd_core.node import Node
 from autograd_core.sweep import shape_of
 from autograd_core.tensor import Tensor
@@ -51,6 +51,8 @@ class _Drafter:
         self.modules: dict[int, Path] = homes(self.reading, modules.paths)
         self.modules |= {id(node): path for node, path in zip(self.reading.nodes, modules.paths, strict=True)}
         self.numbers = Evaluation(self.reading, tensors) if values else None
+        names = self.names  # not `self`: a cycle would keep the graph alive
+        self.texts = RuleTexts(lambda entry: names[id(entry)])
         self.paths: dict[int, list[str]] = {}  # vertices whose results add up to a gradient, by id() of Node or leaf
         self.boxes = 0
 
@@ -88,7 +90,7 @@ class _Drafter:
         outputs = {id(out) for out, t in zip(self.reading.outputs, self.tensors, strict=True) if t.requires_grad}
         for rank, (node, operands) in enumerate(reversed(steps)):
             if id(node) in outputs or id(node) in self.paths:
-                box = self._gradient(node, applied(node, operands, self._name), id(node) in outputs)
+                box = self._gradient(node, self.texts.applied(node, operands), id(node) in outputs)
                 self._rules(node, operands, len(steps) - rank, box)
             for leaf in waiting.get(id(node), ()):
                 if id(leaf) in self.paths:
@@ -97,6 +99,9 @@ class _Drafter:
             if id(out) in outputs and _is_variable(out) and id(out) not in seen:
                 seen.add(id(out))
                 self._gradient(out, "", True)
+        self.picture.notes += self.numbers.notes() if self.numbers is not None else []
+        if not self.picture.vertices:
+            self.picture.notes.append("nothing here gets a gradient: no input has requires_grad=True")
         return self.picture
 
     def _name(self, entry: Any) -> str:
@@ -133,7 +138,7 @@ class _Drafter:
     def _rules(self, node: Node, operands: tuple[Any, ...], rank: int, box: str) -> None:
         """What one operation does to its gradient, for each operand that has one."""
         path = self.modules[id(node)]
-        for place, text in pulled(node, operands, self._name).items():
+        for place, text in self.texts.pulled(node, operands).items():
             operand = operands[place]
             key = f"n{rank}_{place}"
             about = [f"{node.op.name}: gradient for {self._name(operand)}", text]

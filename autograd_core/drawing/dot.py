@@ -11,7 +11,7 @@ from autograd_core.drawing.labels import shorten
 from autograd_core.drawing.picture import Frame, LineStyle, Picture, Vertex
 
 _NBSP = "\u00a0"
-_NUMBERS = ("value", "grad")
+_NUMBERS = ("value", "grad", "∂out")
 _CROWDED = 1000  # columns that edges span in all, above which the layout is cut short
 _LONGEST_NAME = 48
 _LONGEST_TITLE = 80
@@ -225,5 +225,9 @@ def _legend(picture: Picture) -> str:
         rim = f'border="1" style="rounded" color="{style.REPEATED_RIM}" bgcolor="{style.MODULES[1]}"'
         cells.append(f"<td {rim}>{_NBSP}<b>× n</b>{_NBSP}</td><td>repeated n times, drawn once{back}</td>")
     cells += rows.legend(picture)
-    row = f"<td>{_NBSP}</td>".join(cells)
-    return f'<table border="0" cellborder="0" cellspacing="4" cellpadding="2"><tr>{row}</tr></table>'
+    # Graphviz takes no table without a cell.
+    rows_of = [f"<td>{_NBSP}</td>".join(cells)] if cells else []
+    width = max(2 * len(cells), 1)
+    rows_of += [f'<td align="left" colspan="{width}">{escape.label(note)}</td>' for note in picture.notes]
+    body = "".join(f"<tr>{row}</tr>" for row in rows_of) or f"<tr><td>{_NBSP}</td></tr>"
+    return f'<table border="0" cellborder="0" cellspacing="4" cellpadding="2">{body}</table>'

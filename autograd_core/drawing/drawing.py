@@ -68,8 +68,8 @@ class Drawing:
         suffix = target.suffix.lower()
         if suffix != ".dot" and suffix not in _IMAGES:
             raise ArgumentError(
-                f"save: the file name must end in .svg, .png, .pdf or .dot, got {target.name!r}; "
-                f"add one of the four. {where('save')}"
+                f"save: the file name must end in .svg, .png, .pdf or .dot after a name of its own, got "
+                f"{target.name!r}; add one of the four. {where('save')}"
             )
         _check_folder(target, "save")
         _write(target, self._content(suffix))
@@ -150,6 +150,8 @@ class Drawing:
 def _check_folder(target: Path, by: str) -> None:
     if not target.parent.is_dir():
         raise ArgumentError(f"{by}: the folder must exist, got {str(target.parent)!r}; create it first. {where(by)}")
+    if target.is_dir():
+        raise ArgumentError(f"{by}: the path must name a file, got the folder {str(target)!r}; add a name. {where(by)}")
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 
 # Marks that turn the direction of writing: a name holding one would reorder the text around it.
 _BIDI = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C, 0x2028, 0x2029])
 
+
+def _class_of(*codes: int) -> str:
+    """The characters as a class of a regular expression."""
+    return "".join(f"\\U{code:08x}" for code in codes)
+
+
+_HIDDEN = re.compile(  # control characters, lone surrogates, marks of direction, and what is no character
+    rf"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_class_of(*sorted(_BIDI))}"
+    rf"{_class_of(*(plane << 16 | low for plane in range(17) for low in (0xFFFE, 0xFFFF)))}]"
+)
 _SPECIAL = re.compile(r"""[^ -~]|[&<>"'\\]""")
 
 
@@ -24,21 +33,7 @@ def plain(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_visible(char) if _is_hidden(char) else char for char in text)
-
-
-def _is_hidden(char: str) -> bool:
-    code = ord(char)
-    return (
-        unicodedata.category(char) in ("Cc", "Cs")
-        or code in _BIDI
-        or code & 0xFFFE == 0xFFFE
-        or 0xFDD0 <= code <= 0xFDEF
-    )
-
-
-def _visible(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def label(text: str) -> str:

@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from autograd_core.drawing.patterns.algebra import matrix_of
 from autograd_core.drawing.patterns.operators import pattern_of
-from autograd_core.drawing.reading import Reading, is_leaf
+from autograd_core.drawing.reading import Reading, is_leaf, is_pure, is_written
 from autograd_core.drawing.values import Values
 from autograd_core.node import Node
-from autograd_core.operator import registry
 from autograd_core.sweep import fetch, joint_slots, shape_of
 from autograd_core.tensor import Tensor
 from autograd_core.unbroadcast import sum_to
@@ -38,6 +37,9 @@ class Evaluation:
         self._reading = reading
         self._known = Values(reading, tensors)
         self._operands = {id(n): ops for n, ops in zip(reading.nodes, reading.operands, strict=True)}
+        self._unknown: set[int] = set()  # by id() what has a gradient that is not known
+        self.hooked = False  # whether a hook would change some of the gradients
+        self._differs = False  # what the leaves give now is not the outputs' value
         self._trusted = True  # the leaves still have the values that they were used with
         with np.errstate(all="ignore"):
             self._values = self._recomputed(tensors)
@@ -73,7 +75,9 @@ class Evaluation:
         whole = all(node.kept is not None for node in self._reading.nodes)
         for out, tensor in zip(self._reading.outputs, tensors, strict=True):
             if isinstance(out, Node):
-                self._trusted &= _same(found[id(out)], tensor.data) if id(out) in found else whole
+                same = _same(found[id(out)], tensor.data) if id(out) in found else None
+                self._differs |= same is False
+                self._trusted &= whole if same is None else same
                 found[id(out)] = np.asarray(tensor.data)
                 again.discard(id(out))
         return found if self._trusted else {key: value for key, value in found.items() if key not in again}
@@ -84,50 +88,77 @@ class Evaluation:
         if op.name == "pick":
             parts = found.get(id(operands[0]))
             return None if parts is None else np.asarray(parts[(node.statics or {})["index"]])
-        if not _is_pure(op):
+        if not is_pure(op):
             return None
-        values = [found.get(id(p)) if isinstance(p, Node) else self._entry(p) for p in operands]
+        values = [found.get(id(p)) if isinstance(p, Node) else self._entry(p, node) for p in operands]
         if any(v is None and p is not None for v, p in zip(values, operands, strict=True)):
             return None
         result = _call(node, values)
         return result if op.multiple else np.asarray(result)
 
-    def _entry(self, entry: Any) -> Any:
-        """The value of an operand: an array, or the number itself."""
+    def _entry(self, entry: Any, node: Node) -> Any:
+        """The value that an operand of a Node had, or its output: an array, or the number itself; None if not known."""
+        if isinstance(entry, Tensor) and is_written(entry, node):
+            return None
+        if isinstance(entry, Node) and entry.op.multiple:
+            return self._values.get(id(entry))
         return self.value(entry) if isinstance(entry, Node) or is_leaf(entry) else entry
 
     # -- backward ----------------------------------------------------------------------------------
 
     def gradient(self, entry: Any) -> Array | None:
         """The gradient of the outputs' sum; where the graph is freed, the one that was retained, or None."""
-        found: Array | None = self._gradients.get(id(entry))
+        found = self.computed(entry)
         return self._known.gradient(entry) if found is None else found
 
+    def computed(self, entry: Any) -> Array | None:
+        """The gradient of the outputs' sum, or None."""
+        found: Array | None = self._gradients.get(id(entry))
+        return found
+
+    def notes(self) -> list[str]:
+        """What a reader of the numbers must know."""
+        hooks = ["gradients are without the hooks"] if self.hooked else []
+        changed = any(is_written(leaf, node) for leaf, node in self._reading.leaves() if isinstance(leaf, Tensor))
+        return hooks + (["a leaf has been changed since it was used"] if changed or self._differs else [])
+
+    def is_lost(self, entry: Any) -> bool:
+        """Whether there is a gradient, but what it needs is gone."""
+        return id(entry) in self._unknown
+
     def _swept(self, tensors: Sequence[Tensor]) -> dict[int, Any]:
-        """The gradients by id(), or none at all where a rule lacks what it needs."""
+        """The gradients by id(), without those behind a rule that lacks what it needs."""
         sums: dict[int, Any] = {}
         for out, tensor in zip(self._reading.outputs, tensors, strict=True):
             if tensor.requires_grad:
                 _add(sums, out, np.ones(tensor.shape, tensor.dtype))
         for node, operands in zip(reversed(self._reading.nodes), reversed(self._reading.operands), strict=True):
-            if id(node) not in sums:
+            if id(node) in self._unknown:
+                contributions = None
+            elif id(node) in sums:
+                contributions = self._pull(node, operands, sums[id(node)])
+                self.hooked |= node.extra is not None and bool(node.extra.hooks)
+            else:
                 continue
-            contributions = self._pull(node, operands, sums[id(node)])
             if contributions is None:
-                return {}
-            for i, h in contributions:
+                self._unknown |= {id(p) for i, p in enumerate(operands) if node.plan.mask >> i & 1}
+            for i, h in contributions or ():
                 _add(sums, operands[i], h)
-        return {key: g for key, g in sums.items() if isinstance(g, np.ndarray)}
+                self.hooked |= isinstance(operands[i], Tensor) and bool(operands[i]._hooks)
+        return {key: g for key, g in sums.items() if isinstance(g, np.ndarray) and key not in self._unknown}
 
     def _pull(self, node: Node, operands: tuple[Any, ...], g: Any) -> list[tuple[int, Any]] | None:
         """One step back: for each operand with a gradient its place and what it gets; None if that is not known."""
         if node.op.name == "pick":
             return [(0, {(node.statics or {})["index"]: g})]
+        if not is_pure(node.op):
+            return None
         kept = node.kept
-        if kept is None:
+        if kept is None or _is_changed(node):
             entries = [node if place < 0 else operands[place] for place in node.plan.keep]
-            kept = tuple(self._entry(e) if self._trusted or not is_leaf(e) else None for e in entries)
-        if any(k is None for k in kept) or _is_changed(node):
+            trusted = [self._trusted or not isinstance(e, Tensor) for e in entries]
+            kept = tuple(self._entry(e, node) if ok else None for e, ok in zip(entries, trusted, strict=True))
+        if any(k is None for k in kept):
             return None
         plan = node.plan
         slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
@@ -188,12 +219,7 @@ class Evaluation:
 def _is_changed(node: Node) -> bool:
     """Whether something that a rule needs was written to after it was used; a backward pass would refuse it."""
     entries = [node.parents[i] for i in node.plan.guard] + ([node] if node.plan.guard_out else [])
-    return any(entry.version is not None and entry.version.last > node.number for entry in entries)
-
-
-def _is_pure(op: Any) -> bool:
-    """Whether it may be run again: operators that were made elsewhere, such as a checkpoint, may have side effects."""
-    return registry.operators.get(op.name) is op
+    return any(is_written(entry, node) for entry in entries)
 
 
 def _call(node: Node, values: Sequence[Any]) -> Any:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from autograd_core.drawing.modules import Modules, Path, is_parameter
 from autograd_core.drawing.reading import Reading, is_leaf
 from autograd_core.errors import ArgumentError, where
@@ -80,7 +82,7 @@ def _boxes(modules: Modules, fold: Fold) -> dict[Path, Path]:
     if fold is None:
         return {}
     paths = set(modules.paths)
-    if isinstance(fold, int) and not isinstance(fold, bool) and fold >= 0:
+    if isinstance(fold, int | np.integer) and not isinstance(fold, bool) and fold >= 0:
         return {path: path[: fold + 1] for path in paths if len(path) > fold}
     given = [fold] if isinstance(fold, str) else fold if isinstance(fold, list | tuple | set | frozenset) else [None]
     if not all(isinstance(name, str) for name in given):

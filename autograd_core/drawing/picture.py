@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 Kind: TypeAlias = Literal[
     "variable", "constant", "number", "operation", "tagged", "element", "gradient", "rule", "sum", "module"
 ]
-LineStyle: TypeAlias = Literal["shape", "static", "value", "grad"]
+LineStyle: TypeAlias = Literal["shape", "static", "value", "grad", "∂out"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -81,8 +81,9 @@ class Frame:
 
 @dataclasses.dataclass(slots=True)
 class Picture:
-    """Vertices in the order of recording, the edges between them, and the frames around them by path."""
+    """Vertices in the order of recording, the edges between them, the frames around them by path, and notes below."""
 
     vertices: list[Vertex] = dataclasses.field(default_factory=list)
     edges: list[Edge] = dataclasses.field(default_factory=list)
     frames: dict[tuple[str, ...], Frame] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)

@@ -12,7 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from autograd_core.node import Constant, Node
+from autograd_core.operator import registry
 from autograd_core.tensor import Tensor
 
 Leaf: TypeAlias = Tensor | Constant
@@ -70,9 +73,11 @@ def read(tensors: Sequence[Tensor]) -> Reading:
     recorded = sorted(found.values(), key=lambda node: node.number)
     tags = {id(node.parents[0]): node for node in recorded if _is_tag(node, readers)}
     stands = {id(tag): tag.parents[0] for tag in tags.values()}  # by tag, what it names
-    constants: dict[object, Constant] = {}
+    constants: dict[object, list[tuple[Constant, Any]]] = {}
     nodes = [node for node in recorded if id(node) not in stands]
-    operands = [tuple(_unique(stands.get(id(p), p), node.scope, constants) for p in node.parents) for node in nodes]
+    operands = [
+        tuple(_unique(stands.get(id(p), p), i, node, constants) for i, p in enumerate(node.parents)) for node in nodes
+    ]
     return Reading(nodes, operands, tags, [stands.get(id(out), out) for out in outputs])
 
 
@@ -83,12 +88,43 @@ def _is_tag(node: Node, readers: Counter[int]) -> bool:
     return node.parents[0].name is None and readers[id(node.parents[0])] == 1
 
 
-def _unique(parent: Any, scope: str, constants: dict[object, Constant]) -> Any:
+def _unique(parent: Any, place: int, node: Node, constants: dict[object, list[tuple[Constant, Any]]]) -> Any:
     # The tape holds a Constant per use, without the tensor behind it. What bears one name in one
-    # module is taken for one constant, as its author would.
-    if isinstance(parent, Constant) and parent.name is not None:
-        return constants.setdefault((parent.name, parent.shape, str(parent.dtype), scope), parent)
+    # module is taken for one constant, as its author would, unless their values are known to differ.
+    if not isinstance(parent, Constant) or parent.name is None:
+        return parent
+    value = constant_value(node, place)
+    alike = constants.setdefault((parent.name, parent.shape, str(parent.dtype), node.scope), [])
+    for known, its_value in alike:
+        if value is None or its_value is None or value is its_value or _equal(value, its_value):
+            return known
+    alike.append((parent, value))
     return parent
+
+
+def _equal(one: Any, two: Any) -> bool:
+    arrays = isinstance(one, np.ndarray | np.generic) and isinstance(two, np.ndarray | np.generic)
+    return arrays and bool(np.array_equal(one, two, equal_nan=one.dtype.kind in "fc"))
+
+
+def constant_value(node: Node, place: int) -> Any:
+    """The value of a Constant that a Node reads: recorded under `keep_values`, or still kept by its rule; or None."""
+    if node.extra is not None and node.extra.constants is not None and place in node.extra.constants:
+        return node.extra.constants[place]
+    if node.kept is not None and place in node.plan.keep:
+        return node.kept[node.plan.keep.index(place)]
+    return None
+
+
+def is_pure(op: Any) -> bool:
+    """Whether an operator may be run again: one that was made elsewhere, as by a checkpoint, may have side effects."""
+    return registry.operators.get(op.name) is op
+
+
+def is_written(entry: Any, node: Node) -> bool:
+    """Whether an operand or output of a Node was written to after the Node was recorded."""
+    version = getattr(entry, "version", None)
+    return version is not None and bool(version.last > node.number)
 
 
 def is_leaf(parent: Any) -> bool:

@@ -18,109 +18,163 @@ from autograd_core.deriving.structure import has_whole, parts
 from autograd_core.deriving.terms import Call, Expr, Symbol
 from autograd_core.deriving.tracing import Traced, element
 from autograd_core.drawing import labels
+from autograd_core.drawing.reading import is_pure
+from autograd_core.drawing.structure import key as _key
 from autograd_core.node import Node
 from autograd_core.sweep import fetch, joint_slots, shape_of
 
-__all__ = ["applied", "pulled"]
+__all__ = ["RuleTexts"]
 
 _LONGEST = 60
 _LARGEST = 10**6  # elements of an array that a rule is run on
-_FIRST = 0xE000  # private characters stand for names, so that nothing in a name is taken for a formula
+_FIRST = 0xE000  # the first of the private characters
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BITWISE = frozenset({np.bitwise_and, np.bitwise_or, np.invert})
 _SUM, _TIMES, _SIGN, _POWER, _ATOM = range(5)  # how tightly a text holds together
 
 Spelled = tuple[str, int]
+Slot = int | str  # what a symbol stands for: "g", -1 for the output, or the place of an operand
+Template = tuple[str, tuple[Slot, ...]]  # a text with a private character for each slot
 
 
-class _Names:
-    """Symbols for names; the texts are put in at the end."""
+class RuleTexts:
+    """The texts of a graph's rules and operations.
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.symbols: dict[str, Symbol] = {}
-
-    def traced(self, name: str, value: Any) -> Traced:
-        """An array that stands for `name`."""
-        if name not in self.symbols:
-            character = chr(_FIRST + len(self.names))
-            self.symbols[name] = Symbol(character, character, (), np.float64(0.5))
-            self.names.append(name)
-        return Traced(value, self.symbols[name])
-
-    def filled(self, text: str) -> str:
-        """The text with the names in their places."""
-        return "".join(self.names[ord(c) - _FIRST] if 0 <= ord(c) - _FIRST < len(self.names) else c for c in text)
-
-
-def pulled(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> dict[int, str]:
-    """The rule of each operand with a gradient, as a text in `g`, the gradient that arrives.
+    What differs in names alone is worked out once: a loop of ten thousand steps has a few rules.
 
     Args:
-        node: the operation.
-        operands: what it was applied to.
         name: the name of a Node, leaf or Constant.
-
-    Returns:
-        By place of the operand. A rule that is no short formula is written `g · ∂f/∂x`.
     """
-    op, plan = node.op, node.plan
-    places = [i for i, *_ in plan.slots] if plan.joint is None else range(len(operands))
-    found = {
-        i: f"g · ∂{op.name}/∂{labels.shorten(name(operands[i]), 20)}"
-        for i in places
-        if plan.mask >> i & 1 and operands[i] is not None
-    }
-    if op.name in ("pick", "getitem"):
-        return {0: f"g at [{labels.index((node.statics or {}).get('index'))}], else 0"}
-    if op.multiple or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
-        return found
-    names = _Names()
-    scalar = plan.elementwise
 
-    def symbol(entry: Any, letter: str = "") -> Any:
+    def __init__(self, name: Callable[[Any], str]) -> None:
+        self._name = name
+        self._rules: dict[Any, dict[int, Template]] = {}
+        self._calls: dict[Any, Template | None] = {}
+
+    def pulled(self, node: Node, operands: Sequence[Any]) -> dict[int, str]:
+        """The rule of each operand with a gradient, as a text in `g`, the gradient that arrives.
+
+        Args:
+            node: the operation.
+            operands: what it was applied to; alive as long as this object.
+
+        Returns:
+            By place of the operand. A rule that is no short formula is written `g · ∂f/∂x`.
+        """
+        op, plan = node.op, node.plan
+        if op.name in ("pick", "getitem"):
+            index = (node.statics or {}).get("index")
+            # An array may name a place more than once.
+            many = any(isinstance(i, np.ndarray | list) for i in (index if isinstance(index, tuple) else (index,)))
+            return {0: f"g {'added ' if many else ''}at [{labels.index(index)}], else 0"}
+        form = _form(node, operands)
+        if form not in self._rules:
+            self._rules[form] = _rules(node, operands)
+        rules = self._rules[form]
+        places = [i for i, *_ in plan.slots] if plan.joint is None else range(len(operands))
+        return {
+            i: self._filled(rules[i], node, operands)
+            if i in rules
+            else f"g · ∂{op.name}/∂{labels.shorten(self._name(operands[i]), 20)}"
+            for i in places
+            if plan.mask >> i & 1 and operands[i] is not None
+        }
+
+    def applied(self, node: Node, operands: Sequence[Any]) -> str:
+        """The operation as a text: `Z − mu`, `x @ W`, `mean(Z, axis=0)`."""
+        op, statics, name = node.op, node.statics or {}, self._name
+        if op.name == "pick":
+            return f"{name(operands[0])}[{labels.index(statics.get('index'))}]"
+        if op.kind == "elementwise" and not op.variadic and None not in operands:
+            form = _form(node, operands)
+            if form not in self._calls:
+                self._calls[form] = _call(node, operands)
+            template = self._calls[form]
+            if template is not None:
+                return self._filled(template, node, operands)
+        shown = [name(p) if hasattr(p, "shape") else labels.static(p) for p in operands if p is not None]
+        if op.name == "matmul":
+            return " @ ".join(shown)
+        if op.name == "inner" and all(len(shape_of(p)) == 2 for p in operands):
+            return f"{shown[0]} @ {shown[1]}ᵀ"
+        if op.name == "getitem":
+            return f"{shown[0]}[{labels.index(statics.get('index'))}]"
+        rest = labels.statics(statics, op.defaults)
+        return f"{op.name}({', '.join([*shown[:4], *(['…'] if len(shown) > 4 else []), *([rest] if rest else [])])})"
+
+    def _filled(self, template: Template, node: Node, operands: Sequence[Any]) -> str:
+        """The text with the names in their places."""
+        text, slots = template
+        names = ["g" if s == "g" else self._name(node if s == -1 else operands[int(s)]) for s in slots]
+        return text.translate({_FIRST + i: name for i, name in enumerate(names)})
+
+
+def _form(node: Node, operands: Sequence[Any]) -> Any:
+    """All that the texts of an operation depend on, except names: one operand twice is another form than two."""
+    seen: dict[int, int] = {}
+    entries = [
+        (seen.setdefault(id(p), i), tuple(p.shape), p.dtype) if hasattr(p, "shape") else _key(p)
+        for i, p in enumerate(operands)
+    ]
+    statics = tuple((name, _key(value)) for name, value in node.statics.items()) if node.statics else ()
+    return id(node.plan), node.shape, node.dtype, statics, tuple(entries)
+
+
+class _Symbols:
+    """Symbols for slots: a private character each, so that nothing in a name is taken for a formula."""
+
+    def __init__(self, node: Node, operands: Sequence[Any], scalar: bool) -> None:
+        self.slots: dict[Slot, Symbol] = {}
+        self._node = node
+        self._operands = operands
+        self._scalar = scalar
+
+    def of(self, slot: Slot) -> Any:
+        """An array that stands for the slot; a number or None is itself."""
+        entry = self._node if slot in ("g", -1) else self._operands[int(slot)]
         if entry is None or not hasattr(entry, "shape"):
             return entry
-        return names.traced(letter or name(entry), _filler(entry, scalar))
+        if slot not in ("g", -1):
+            slot = next(i for i, p in enumerate(self._operands) if p is entry)
+        if slot not in self.slots:
+            character = chr(_FIRST + len(self.slots))
+            self.slots[slot] = Symbol(character, character, (), np.float64(0.5))
+        return Traced(_filler(entry, self._scalar), self.slots[slot])
 
+
+def _rules(node: Node, operands: Sequence[Any]) -> dict[int, Template]:
+    """The rules that are short formulas, by place of the operand."""
+    op, plan = node.op, node.plan
+    found: dict[int, Template] = {}
+    if op.multiple or not is_pure(op) or sum(math.prod(shape_of(p)) for p in (node, *operands)) > _LARGEST:
+        return found
+    scalar = plan.elementwise
+    symbols = _Symbols(node, operands, scalar)
     try:
-        g = symbol(node, "g")
-        kept = tuple(symbol(node if place < 0 else operands[place]) for place in plan.keep)
+        g = symbols.of("g")
+        kept = tuple(symbols.of(-1 if place < 0 else place) for place in plan.keep)
         with np.errstate(all="ignore"):
             slots = plan.slots if plan.joint is None else joint_slots(plan, node, g, kept)
             for i, rule, mode, sources in slots:
                 text = _written(rule(g, *fetch(node, kept, mode, sources)), scalar)
                 if text is not None and len(text) <= _LONGEST:
-                    found[i] = names.filled(text)
+                    found[i] = text, tuple(symbols.slots)
     except Exception:  # a rule that is not written in NumPy's public functions alone has no formula
         return found
     return found
 
 
-def applied(node: Node, operands: Sequence[Any], name: Callable[[Any], str]) -> str:
-    """The operation as a text: `Z − mu`, `x @ W`, `mean(Z, axis=0)`."""
+def _call(node: Node, operands: Sequence[Any]) -> Template | None:
+    """An elementwise operation as a short formula, or None."""
     op, statics = node.op, node.statics or {}
-    if op.name == "pick":
-        return f"{name(operands[0])}[{labels.index(statics.get('index'))}]"
-    shown = [name(p) if hasattr(p, "shape") else labels.static(p) for p in operands if p is not None]
-    if op.name == "matmul":
-        return " @ ".join(shown)
-    if op.name == "inner" and all(len(shape_of(p)) == 2 for p in operands):
-        return f"{shown[0]} @ {shown[1]}ᵀ"
-    if op.name == "getitem":
-        return f"{shown[0]}[{labels.index(statics.get('index'))}]"
-    rest = labels.statics(statics, op.defaults)
-    call = f"{op.name}({', '.join([*shown[:4], *(['…'] if len(shown) > 4 else []), *([rest] if rest else [])])})"
-    if op.kind != "elementwise" or op.variadic or len(shown) < len(operands):
-        return call
-    names = _Names()
-    values = [names.traced(name(p), _filler(p, True)) if hasattr(p, "shape") else p for p in operands]
+    symbols = _Symbols(node, operands, True)
+    values = [symbols.of(i) for i in range(len(operands))]
     try:
         with np.errstate(all="ignore"):
             text = _written(op.function(**dict(zip(op.parameters, values, strict=True)), **statics), True)
     except Exception:  # the same as for rules
-        return call
-    return call if text is None or len(text) > _LONGEST // 2 else names.filled(text)
+        return None
+    return None if text is None or len(text) > _LONGEST // 2 else (text, tuple(symbols.slots))
 
 
 def _filler(entry: Any, scalar: bool) -> Any:
@@ -165,7 +219,14 @@ def _spell(x: Any) -> Spelled | None:
         return x.made.text, _ATOM
     function, args, keywords = x.made
     name = getattr(function, "__name__", "")
-    silent = name in _SILENT or (name == "_take" and x.size == args[0].size)
+    if name == "_take" and (product := _times_vector(x, args[0])) is not None:
+        return product
+    if name == "expand_dims" and not _is_leading(np.shape(args[0]), x.shape):
+        inner = _spell(args[0])
+        return None if inner is None else (f"{_enclosed(inner, _ATOM)}[{_new_axes(args, keywords, x.ndim)}]", _ATOM)
+    if name == "squeeze" and not _is_leading(x.shape, np.shape(args[0])):
+        return None
+    silent = name in _SILENT or (name == "_take" and _is_leading(x.shape, np.shape(args[0])))
     if silent or (function is np.reshape and x.shape == np.shape(args[0])):
         return _spell(args[0])
     if function in _TURNS:
@@ -180,8 +241,9 @@ def _spell(x: Any) -> Spelled | None:
         left, right = spelled
         if function in (np.multiply, np.true_divide) and right[0] == "1":
             return left
-        if function is np.multiply and all(_is_column(a) for a in args):
-            return f"outer({left[0]}, {right[0]})", _ATOM
+        if function is np.multiply and _is_outer(*args):
+            vectors = [_spell(_vector(a)) for a in args]
+            return f"outer({', '.join(v[0] for v in vectors if v is not None)})", _ATOM
         return f"{_enclosed(left, binding)} {sign} {_enclosed(right, binding + 1)}", binding
     if function is np.negative:
         return f"−{_enclosed(spelled[0], _SIGN)}", _SIGN
@@ -190,6 +252,8 @@ def _spell(x: Any) -> Spelled | None:
     if function in _REDUCTIONS:
         axis = keywords.get("axis", args[1] if len(args) > 1 else None)
         shown = "" if axis is None else f", axis={labels.static(axis)}"
+        if keywords.get("keepdims") is True and not _is_leading(np.shape(np.sum(args[0].value, axis=axis)), x.shape):
+            shown += ", keepdims"
         return f"{_REDUCTIONS[function]}({spelled[0][0]}{shown})", _ATOM
     if function is np.reshape:
         return f"reshape({spelled[0][0]}, {labels.shape(x.shape)})", _ATOM
@@ -198,9 +262,40 @@ def _spell(x: Any) -> Spelled | None:
     return None
 
 
-def _is_column(x: Any) -> bool:
-    """Whether a vector got an axis, so that a product with it is an outer one."""
-    return isinstance(x, Traced) and isinstance(x.made, tuple) and x.made[0] is np.expand_dims and x.ndim == 2
+def _is_outer(left: Any, right: Any) -> bool:
+    """Whether the elements of two vectors are all multiplied with each other: a column and a row, in this order."""
+    column = np.ndim(left) == 2 and np.shape(left)[1] == 1 and np.shape(right)[:-1] in ((), (1,))
+    return column and all(np.ndim(_vector(x)) == 1 for x in (left, right))
+
+
+def _vector(x: Any) -> Any:
+    """The array itself, or what it was before it got a new axis."""
+    new = isinstance(x, Traced) and isinstance(x.made, tuple) and x.made[0] is np.expand_dims
+    return x.made[1][0] if new else x
+
+
+def _times_vector(x: Any, product: Any) -> Spelled | None:
+    """A matrix times a vector, which was a column in between."""
+    if not (isinstance(product, Traced) and isinstance(product.made, tuple) and product.made[0] is np.matmul):
+        return None
+    matrix, column = product.made[1]
+    vector = _vector(column)
+    if np.shape(x) != product.shape[:1] or np.ndim(vector) != 1 or np.shape(column) != (*np.shape(vector), 1):
+        return None
+    left, right = _spell(matrix), _spell(vector)
+    return None if left is None or right is None else (f"{_enclosed(left, _TIMES)} @ {_enclosed(right, _SIGN)}", _TIMES)
+
+
+def _is_leading(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether the axes that only `large` has are of length 1 and come first, so that broadcasting adds them itself."""
+    lead = len(large) - len(small)
+    return lead >= 0 and large == (1,) * lead + small
+
+
+def _new_axes(args: Any, keywords: Any, ndim: int) -> str:
+    axis = keywords.get("axis", args[1] if len(args) > 1 else None)
+    new = {a % ndim for a in (axis if isinstance(axis, tuple | list) else (axis,))}
+    return ", ".join("None" if i in new else ":" for i in range(ndim))
 
 
 def _enclosed(spelled: Spelled, binding: int) -> str:

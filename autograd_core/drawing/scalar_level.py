@@ -18,7 +18,7 @@ from autograd_core.drawing.evaluation import Evaluation
 from autograd_core.drawing.modules import Modules, Path, homes
 from autograd_core.drawing.naming import leaf_names
 from autograd_core.drawing.picture import Edge, Kind, Picture, Vertex
-from autograd_core.drawing.reading import Reading, is_leaf, read
+from autograd_core.drawing.reading import Reading, is_leaf, is_written, read
 from autograd_core.errors import ArgumentError, where
 from autograd_core.node import Node
 from autograd_core.sweep import shape_of
@@ -86,6 +86,9 @@ class _Drafter:
         # By id() of a Node or parameter, the modules around it.
         self.paths: dict[int, Path] = homes(reading, modules.paths)
         self.paths |= {id(node): path for node, path in zip(reading.nodes, modules.paths, strict=True)}
+        self.stale = {
+            id(leaf) for leaf, node in reading.leaves() if isinstance(leaf, Tensor) and is_written(leaf, node)
+        }
         self.keys: dict[int, list[str]] = {}  # of the elements, by id() of a Node or leaf
         self.operands = {id(node): ops for node, ops in zip(reading.nodes, reading.operands, strict=True)}
 
@@ -106,6 +109,7 @@ class _Drafter:
             outputs |= set(self.keys[id(out)])
         for vertex in self.picture.vertices:
             vertex.output = vertex.key in outputs
+        self.picture.notes += self.numbers.notes()
         return self.picture
 
     def _titles(self) -> dict[int, str]:
@@ -132,7 +136,10 @@ class _Drafter:
         for flat, index in enumerate(np.ndindex(*shape_of(entry))):
             title = name + (f"[{','.join(map(str, index))}]" if index else "")
             vertex = Vertex(f"{key}_{flat}", kind, title=title, path=path, tooltip=[title or "intermediate value"])
-            vertex.cells.append(("value", "data " + ("?" if value is None else decimal(value[index]))))
+            now = "now " if id(entry) in self.stale else ""
+            vertex.cells.append(("value", f"data {now}{'?' if value is None else decimal(value[index])}"))
+            if now:
+                vertex.tooltip.append("changed since it was used")
             if value is None:
                 vertex.tooltip.append("value not known: the tape has freed it; compute it inside keep_values()")
             if gradient is not None:

@@ -99,7 +99,7 @@ class _Encoder:
 
     def _fact(self, node: Node) -> int:
         name = self.reading.name(node)
-        statics = tuple((key, _key(value)) for key, value in sorted((node.statics or {}).items()))
+        statics = tuple((name, key(value)) for name, value in sorted((node.statics or {}).items()))
         return self._number((id(node.op), _pattern(name), statics, tuple(node.shape), node.dtype))
 
     def _form(self, operand: Any) -> int:
@@ -137,7 +137,7 @@ def _pattern(name: Any) -> str | None:
     return text
 
 
-def _key(value: Any) -> Any:
+def key(value: Any) -> Any:
     """A static argument as something that can be compared: equal keys mean equal values."""
     if isinstance(value, np.ndarray):
         content = value.tobytes() if value.nbytes <= _MOST and not value.dtype.hasobject else id(value)
@@ -155,5 +155,5 @@ def _flat(value: Any) -> Any:
     if isinstance(value, tuple) and all(isinstance(item, bool | int | float | str | None) for item in value):
         return "tuple", repr(value)
     if isinstance(value, np.ndarray):
-        return _key(value)
+        return key(value)
     return "object", id(value)

@@ -105,6 +105,7 @@ LINES: MappingProxyType[LineStyle, tuple[str, str]] = MappingProxyType(
         "static": ("8", MUTED),
         "value": ("9", "#00573f"),
         "grad": ("9", "#a03b00"),
+        "∂out": ("9", "#a03b00"),
     }
 )
 """Size and colour of the small texts."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from autograd_core.drawing import labels, naming
 from autograd_core.drawing import modules as module_frames
+from autograd_core.drawing.evaluation import Evaluation
 from autograd_core.drawing.folding import Fold, Step, fold_steps
 from autograd_core.drawing.modules import Modules, Path, module_path
 from autograd_core.drawing.picture import Edge, LineStyle, Picture, Vertex
-from autograd_core.drawing.reading import Reading, is_leaf, read
+from autograd_core.drawing.reading import Reading, is_leaf, is_written, read
 from autograd_core.drawing.repetition import Repetitions
 from autograd_core.drawing.rolling import find_groups
 from autograd_core.drawing.structure import structure_of
@@ -47,7 +48,7 @@ def tensor_level(
     Args:
         tensors: the outputs.
         values: also show values, as far as they are recorded or still alive.
-        grads: also show the gradients of leaves, and of Nodes that retained theirs.
+        grads: also show gradients: those that are stored, and those that can be computed from what is alive.
         variables: by `id` of a Tensor the name of the user's variable that holds it.
         fold: which modules are drawn as one box; see `fold_steps`.
         roll: draw repetitions once. By default where the picture has more than 100 vertices and shows no numbers, which
@@ -89,8 +90,10 @@ class _Drafter:
         self.drawn: dict[int, Vertex] = {}  # by id() of what the reading holds alive
         self.names = naming.leaf_names(self.reading, variables)
         self.values = Values(self.reading, tensors if values else None)
+        self.numbers = Evaluation(self.reading, tensors) if grads else None
+        uses = self.reading.leaves() if values else []
+        self.stale = {id(leaf) for leaf, node in uses if isinstance(leaf, Tensor) and is_written(leaf, node)}
         self.show_values = values
-        self.show_grads = grads
 
     def draft(self) -> Picture:
         """Vertices in recording order, a leaf just before its first reader; marks outputs."""
@@ -118,19 +121,47 @@ class _Drafter:
             if not vertex.title:
                 name = tensor.name if tensor.name is not None else self.variables.get(id(tensor))
                 vertex.title = "" if name is None else str(name)
+        self._note()
         return self.picture
+
+    def _note(self) -> None:
+        """What the numbers are, where that is not plain."""
+        kinds = {kind: lines for vertex in self.picture.vertices for kind, lines in vertex.lines}
+        if self.numbers is None or "∂out" not in kinds:
+            return
+        whole = len(self.tensors) > 1 or self.tensors[0].size > 1
+        of = "the sum of the outputs' elements" if whole else "the output"
+        self.picture.notes.append(f"grad: .grad as it is stored; ∂out: gradient of {of}, computed for the picture")
+        self.picture.notes += self.numbers.notes()
+        if any(("∂out", ["?"]) in vertex.lines for vertex in self.picture.vertices):
+            self.picture.notes.append(
+                "∂out ?: what it needs is gone; run the forward pass inside keep_values(), or draw before backward()"
+            )
 
     def _add(self, vertex: Vertex, origin: Any, repeated: bool = False) -> Vertex:
         """Appends the vertex of a Node or leaf, with its value and gradient unless they differ between repetitions."""
         self.picture.vertices.append(vertex)
         self.drawn[id(origin)] = vertex
-        value = self.values.of(origin) if self.show_values and not repeated else None
+        if repeated:
+            return vertex
+        value = self.values.of(origin) if self.show_values else None
         if value is not None:
             vertex.lines.append(("value", labels.array(value)))
-        gradient = self.values.gradient(origin) if self.show_grads and not repeated else None
-        if gradient is not None:
-            vertex.lines.append(("grad", labels.array(gradient)))
+            if id(origin) in self.stale:
+                vertex.lines.append(("static", ["changed since it was used"]))
+        if self.numbers is not None:
+            vertex.lines += self._gradient(origin, self.numbers)
         return vertex
+
+    def _gradient(self, origin: Any, numbers: Evaluation) -> list[tuple[LineStyle, list[str]]]:
+        """The gradient that is stored; where there is none, the one that follows from what is alive."""
+        stored = self.values.gradient(origin)
+        if stored is not None:
+            return [("grad", labels.array(stored))]
+        computed = numbers.computed(origin)
+        if computed is not None:
+            return [("∂out", labels.array(computed))]
+        return [("∂out", ["?"])] if numbers.is_lost(origin) else []
 
     def _operand(self, operand: Any, path: Path) -> Vertex | None:
         if operand is None:  # an optional operand that was not given

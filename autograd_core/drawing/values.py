@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autograd_core.drawing.reading import Reading, is_leaf
+from autograd_core.drawing.reading import Reading, is_leaf, is_written
 from autograd_core.node import Node
 from autograd_core.tensor import Tensor
 
@@ -31,11 +31,14 @@ class Values:
         if tensors is None:
             return
         for node, operands in zip(reading.nodes, reading.operands, strict=True):
+            if node.extra is not None and node.extra.constants is not None:
+                self._alive |= {id(operands[place]): value for place, value in node.extra.constants.items()}
             if node.kept is not None:  # not freed yet
                 for index, kept in zip(node.plan.keep, node.kept, strict=False):
                     origin = node if index < 0 else operands[index]
-                    if index < 0 or isinstance(origin, Node) or is_leaf(origin):
-                        self._alive[id(origin)] = kept
+                    holder = node if index < 0 else node.parents[index]
+                    if (index < 0 or isinstance(origin, Node) or is_leaf(origin)) and not is_written(holder, node):
+                        self._alive.setdefault(id(origin), kept)
         for output, tensor in zip(reading.outputs, tensors, strict=True):
             self._alive[id(output)] = tensor.data
 

@@ -142,7 +142,7 @@ def write(diagram: Diagram) -> str:
 
 
 def _header(key: str, block: Block) -> str:
-    name = escape.label(shorten(block.name, 24))
+    name = escape.label(shorten(block.name, 24)) or _NBSP
     facts = f'<font point-size="9" color="{style.MUTED}">{escape.label(block.shape)}</font>'
     return f"\t{key} [shape=plaintext margin=0 label=<<b>{name}</b>{_NBSP}{facts}>]\n"
 

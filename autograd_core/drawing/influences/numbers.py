@@ -49,6 +49,9 @@ class Numbers:
     def __init__(self, graph: Graph, stops: dict[int, Layer]) -> None:
         self._stops = stops
         self._values = {id(n): n.extra.value for n in graph.nodes if n.extra is not None and n.extra.value is not None}
+        for node in graph.nodes:
+            for place, value in ((node.extra and node.extra.constants) or {}).items():
+                self._values[id(node.parents[place])] = value
         self._elements = sum(math.prod(node.shape) for node in graph.nodes)
         self._steps = len(graph.nodes)
 
@@ -158,10 +161,8 @@ class Numbers:
         return tuple(self._recorded(node if place < 0 else node.parents[place]) for place in plan.keep)
 
     def _recorded(self, holder: Any) -> Any:
-        if isinstance(holder, Node):
+        if isinstance(holder, Node | Constant):
             if id(holder) in self._values:
                 return self._values[id(holder)]
             raise _UnknownError
-        if isinstance(holder, Constant):
-            raise _UnknownError  # the tape keeps its shape only
         return holder.data if isinstance(holder, Tensor) else holder
