@@ -117,7 +117,16 @@ class Batched(NDArrayOperatorsMixin):
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise CannotBatchError("a batch of arrays was asked for the values of one")
 
-    __array__ = __bool__ = __float__ = __int__ = __complex__ = __index__ = __setitem__ = _refuse
+    def __bool__(self) -> bool:
+        """The answer to a question that all members answer alike."""
+        if self.dtype.kind == "b" and self.size == 1 and len(self.every):
+            answers = self.every.reshape(len(self.every))
+            if answers.all() or not answers.any():
+                return bool(answers[0])
+        self._refuse()
+        raise AssertionError  # not reached
+
+    __array__ = __float__ = __int__ = __complex__ = __index__ = __setitem__ = _refuse
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(type(x) is Product for x in inputs):

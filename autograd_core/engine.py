@@ -160,7 +160,7 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
                 f"{name}: an argument without a gradient rule must be a constant, got a tensor of shape {x.shape} in "
                 f"the graph, whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
             )
-        return x.data.copy()  # rules use it later; the tensor may be written to before that
+        return np.copy(x.data)  # rules use it later; the tensor may be written to before that
     if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
         return tuple(unwrap_static(i, op) for i in x)
     return x
