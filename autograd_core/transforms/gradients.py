@@ -10,7 +10,7 @@ import numpy as np
 from ..containers import LEAF, map_leaves
 from ..errors import ShapeError, where
 from ..tensor import Tensor
-from .tracing import Traced, argument_numbers, matched
+from .tracing import Traced, argument_numbers, matched, with_loops
 
 __all__ = ["grad", "hvp", "jvp", "value_and_grad", "vjp"]
 
@@ -48,7 +48,7 @@ def _value_and_grad(
         value = (traced.value(), traced.auxiliary()) if has_aux else traced.value()
         return value, gradients[0] if isinstance(argnums, int) or not np.ndim(argnums) else gradients
 
-    return differentiated
+    return with_loops(differentiated)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..batching import CannotBatchError
 from ..containers import LEAF, Structure, flatten, is_leaf, map_leaves
 from ..context import STATE, current
 from ..errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, where
@@ -18,12 +19,31 @@ from ..ops.shape import identity
 from ..sweep import sweep
 from ..tensor import Tensor, as_array, entry_of
 
-__all__ = ["Traced", "argument_numbers", "matched", "outer_entries"]
+__all__ = ["ONE_BY_ONE", "Traced", "argument_numbers", "matched", "outer_entries", "with_loops"]
 
 _NUMERIC = (Tensor, np.ndarray, np.generic, float, int)
 _ARRAYS = {np.ndarray, np.float64, np.float32, float, Tensor}  # told to be leaves without looking further
 
 _INSIDE: ContextVar[bool] = ContextVar("autograd_core_inside_transform", default=False)
+ONE_BY_ONE: ContextVar[bool] = ContextVar("autograd_core_one_by_one", default=False)
+
+
+def with_loops(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, computed again with recorded Jacobians row by row if one that was recorded as a batch cannot be followed."""
+
+    def computed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except CannotBatchError:
+            if _INSIDE.get() or ONE_BY_ONE.get():
+                raise
+            token = ONE_BY_ONE.set(True)
+            try:
+                return f(*args, **kwargs)
+            finally:
+                ONE_BY_ONE.reset(token)
+
+    return computed
 
 
 class Traced:
