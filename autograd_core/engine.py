@@ -164,9 +164,9 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
         return np.copy(x.data)  # rules use it later; the tensor may be written to before that
     if x is object or (isinstance(x, np.dtype) and x.kind not in _NUMERIC):
         raise not_numeric("dtype" if op is None else op.name, np.dtype(x))
-    if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
+    if type(x) is tuple and any(isinstance(i, Tensor | np.ndarray | list) for i in x):
         return tuple(unwrap_static(i, op) for i in x)
-    return x
+    return x.copy() if type(x) is np.ndarray or type(x) is list else x
 
 
 def complex_refused(name: str) -> DTypeError:

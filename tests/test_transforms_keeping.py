@@ -33,6 +33,24 @@ def test_a_tensor_by_keyword_keeps_its_gradient(transform):
     assert w.grad.item() == 6.0
 
 
+INDICES = {
+    "array": lambda: np.array([0, 1]),
+    "list": lambda: [0, 1],
+    "mask": lambda: np.array([True, True, False, False]),
+    "tuple": lambda: (np.array([0, 1]),),
+}
+
+
+@pytest.mark.parametrize("kind", INDICES)
+def test_an_index_that_is_used_again_for_something_else(kind):
+    index = INDICES[kind]()
+    t = Tensor(np.zeros(4), requires_grad=True)
+    y = t[index]
+    (index[0] if kind == "tuple" else index)[:] = [False, False, True, True] if kind == "mask" else [3, 3]
+    y.backward(np.ones(2))
+    np.testing.assert_array_equal(t.grad.data, [1, 1, 0, 0])
+
+
 def test_a_checkpoint_is_freed_without_the_cyclic_collector():
     gc.collect()
     gc.disable()
