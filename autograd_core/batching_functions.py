@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .batching import BATCHED_FUNCTIONS, Batched, aligned, every, raised, shifted
+from .batching import BATCHED_FUNCTIONS, Batched, aligned, every, is_batched, raised, shifted
 
 __all__: list[str] = []
 
@@ -41,12 +41,12 @@ BATCHED_FUNCTIONS[np.ndim] = lambda a: a.ndim
 BATCHED_FUNCTIONS[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]
 BATCHED_FUNCTIONS[np.iscomplexobj] = lambda x: x.dtype.kind == "c"
 BATCHED_FUNCTIONS[np.isrealobj] = lambda x: x.dtype.kind != "c"
-BATCHED_FUNCTIONS[np.result_type] = lambda *xs: np.result_type(*(x.every if isinstance(x, Batched) else x for x in xs))
+BATCHED_FUNCTIONS[np.result_type] = lambda *xs: np.result_type(*(x.every if is_batched(x) else x for x in xs))
 
 
 def _like(function: Any, fills: bool = False) -> None:
     def make(a: Any, *fill: Any, dtype: Any = None, order: str = "K", shape: Any = None, subok: bool = True) -> Any:
-        if not isinstance(a, Batched) or len(fill) != fills or any(isinstance(f, Batched) for f in fill):
+        if not is_batched(a) or len(fill) != fills or any(is_batched(f) for f in fill):
             return NotImplemented
         shape = a.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         return Batched(function(a.every, *fill, dtype=dtype, order="C", shape=(len(a.every), *shape)))
@@ -64,7 +64,7 @@ _like(np.full_like, fills=True)
 
 def _only(a: Any, *others: Any) -> bool:
     """Whether `a` alone is a batch."""
-    return isinstance(a, Batched) and not any(isinstance(o, Batched) for o in others)
+    return is_batched(a) and not any(is_batched(o) for o in others)
 
 
 def _reducing(function: Any) -> None:
@@ -133,7 +133,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None or np.ndim(indices) != np.ndim(arr):
         return NotImplemented
     rank = np.ndim(arr)
-    arr, indices = (x.every if isinstance(x, Batched) else x[None] for x in (arr, indices))
+    arr, indices = (x.every if is_batched(x) else x[None] for x in (arr, indices))
     return Batched(np.take_along_axis(arr, indices, shifted(axis, rank)))
 
 
@@ -192,20 +192,20 @@ def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 
 def _together(arrays: Any) -> list[Any]:
     """Every array with the batch's axis; the same for all members where it is no batch itself."""
-    count = next(len(x.every) for x in arrays if isinstance(x, Batched))
-    return [x.every if isinstance(x, Batched) else np.broadcast_to(x, (count, *np.shape(x))) for x in arrays]
+    count = next(len(x.every) for x in arrays if is_batched(x))
+    return [x.every if is_batched(x) else np.broadcast_to(x, (count, *np.shape(x))) for x in arrays]
 
 
 @_means(np.concatenate)
 def _concatenate(arrays: Any, axis: Any = 0, **options: Any) -> Any:
-    if axis is None or options or isinstance(arrays, Batched):
+    if axis is None or options or is_batched(arrays):
         return NotImplemented
     return Batched(np.concatenate(_together(arrays), shifted(axis, np.ndim(arrays[0]))))
 
 
 @_means(np.stack)
 def _stack(arrays: Any, axis: int = 0, **options: Any) -> Any:
-    if options or isinstance(arrays, Batched):
+    if options or is_batched(arrays):
         return NotImplemented
     return Batched(np.stack(_together(arrays), shifted(axis, np.ndim(arrays[0]) + 1)))
 
@@ -275,14 +275,14 @@ def _matmul(a: Any, b: Any, **options: Any) -> Any:
     left, right = np.ndim(a), np.ndim(b)
     if left == 0 or right == 0:
         return NotImplemented
-    if isinstance(a, Batched) and not isinstance(b, Batched) and left <= 2 and right <= 2:
+    if is_batched(a) and not is_batched(b) and left <= 2 and right <= 2:
         rows = a.every.reshape(
             len(a.every) * math.prod(a.shape[:-1]), a.shape[-1]
         )  # one product in place of one for each member
         return Batched(np.matmul(rows, b).reshape((len(a.every), *a.shape[:-1], *np.shape(b)[1:])))
-    if left == 1 and right == 2 and not isinstance(a, Batched):
+    if left == 1 and right == 2 and not is_batched(a):
         return Batched(np.einsum("k,bkm->bm", a, b.every, optimize=True))
-    if left == 2 and right == 1 and not isinstance(a, Batched):
+    if left == 2 and right == 1 and not is_batched(a):
         return Batched(np.matmul(b.every, np.transpose(a)))
     a = np.expand_dims(a, 0) if left == 1 else a
     b = np.expand_dims(b, -1) if right == 1 else b
@@ -301,7 +301,7 @@ def _einsum(subscripts: Any, *operands: Any, **options: Any) -> Any:
         return NotImplemented
     before, after = spec.split("->")
     terms = before.split(",")
-    own = [isinstance(x, Batched) for x in operands]
+    own = [is_batched(x) for x in operands]
     terms = [free + t if batched else t for t, batched in zip(terms, own, strict=True)]
     arrays = [x.every if batched else x for x, batched in zip(operands, own, strict=True)]
     return Batched(np.einsum(f"{','.join(terms)}->{free}{after}", *arrays, **{"optimize": True, **options}))
@@ -348,7 +348,7 @@ def _solve(a: Any, b: Any) -> Any:
     left, right = np.ndim(a), np.ndim(b)
     if right == 1:
         b = np.expand_dims(b, -1)
-    if not isinstance(a, Batched) and left == 2 and right <= 2:  # one factorization for all members
+    if not is_batched(a) and left == 2 and right <= 2:  # one factorization for all members
         sides = np.moveaxis(b.every, 0, -2)
         out = np.linalg.solve(a, sides.reshape(sides.shape[0], math.prod(sides.shape[1:]))).reshape(sides.shape)
         solved = Batched(np.moveaxis(out, -2, 0))

@@ -17,7 +17,7 @@ from .hot import unary
 from .methods import power, rounded
 from .operator import Operator, registry
 from .refusals import no_rule
-from .tensor import Tensor
+from .tensor import Tensor, as_array
 from .ufunc_methods import called_with, method_of
 from .unbroadcast import Product
 
@@ -27,6 +27,11 @@ __all__: list[str] = []
 def _fast(op: Any) -> Any:
     """The quickest way to call an elementwise operator, or a composition, from a ufunc."""
     return unary(op) if isinstance(op, Operator) and len(op.parameters) == 1 and not op.statics else op
+
+
+def _taking_lists(name: str, call: Any) -> Any:
+    """SciPy's ufuncs take orders as lists and tuples, the operators as arrays."""
+    return lambda *inputs: call(*[as_array(x, name) if type(x) in (list, tuple) else x for x in inputs])
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -39,7 +44,8 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         from .ops._special import special_ufunc
 
         if ufunc is special_ufunc(ufunc.__name__):
-            _CALLS[ufunc] = _fast(registry.special[ufunc.__name__])
+            call = _fast(registry.special[ufunc.__name__])
+            _CALLS[ufunc] = call if ufunc.nin == 1 else _taking_lists(ufunc.__name__, call)
             return _array_ufunc(self, ufunc, method, *inputs, **kwargs)
     if kwargs.get("out") is not None:
         raise NoRuleError(

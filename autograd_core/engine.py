@@ -17,6 +17,7 @@ __all__ = ["apply", "record", "result"]
 _new = object.__new__
 NUMBERS = (float, int)
 _FLOATING = "fc"
+_NUMERIC = "fciub"
 WIDER = frozenset({"b", "correction", "initial", "mean", "where"})  # what only `Operator.wider` has
 
 
@@ -176,10 +177,12 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
                 f"{name}: an argument without a gradient rule must be a constant, got a tensor of shape {x.shape} in "
                 f"the graph, whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
             )
-        return x.data.copy()  # rules use it later; the tensor may be written to before that
-    if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
+        return np.copy(x.data)  # rules use it later; the tensor may be written to before that
+    if x is object or (isinstance(x, np.dtype) and x.kind not in _NUMERIC):
+        raise not_numeric("dtype" if op is None else op.name, np.dtype(x))
+    if type(x) is tuple and any(isinstance(i, Tensor | np.ndarray | list) for i in x):
         return tuple(unwrap_static(i, op) for i in x)
-    return x
+    return x.copy() if type(x) is np.ndarray or type(x) is list else x
 
 
 def complex_refused(name: str) -> DTypeError:
@@ -187,6 +190,14 @@ def complex_refused(name: str) -> DTypeError:
     return DTypeError(
         f"{name}: what is recorded must be real, since gradients are, got complex numbers beside a tensor in the "
         f"graph; keep real and imaginary parts as two Tensors, or use .detach(). {where(name)}"
+    )
+
+
+def not_numeric(name: str, dtype: Any) -> DTypeError:
+    """The refusal of objects, strings and times, which would leave the graph without a word."""
+    return DTypeError(
+        f"{name}: results must be numbers, since gradients are, got dtype {dtype}; convert the operands (or dtype=) to "
+        f"float. {where(name)}"
     )
 
 
@@ -235,6 +246,8 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 mask |= 1 << i
         if mask and not op.multiple and out.dtype.kind == "c":
             raise complex_refused(op.name)
+    elif state.record and op.differentiable and not op.multiple and out.dtype.kind not in "iub":
+        raise not_numeric(op.name, out.dtype)
     node = record_call(op, mask, operands, datas, out, statics, state) if mask else None
     if node is not None and state.trace is not None:
         node.plan = state.trace.plan(node.plan)
@@ -243,7 +256,7 @@ def apply(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if op.multiple:
         return tuple(pick(node, i, part, state) for i, part in enumerate(out))
     t = result(out, node)
-    if op.kind in ("view", "gather") and isinstance(out, np.ndarray) and out.base is not None:
+    if op.aliases and isinstance(out, np.ndarray) and out.base is not None:
         from .views import register_view
 
         register_view(operands[0], t, op, statics, datas[0])

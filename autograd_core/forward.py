@@ -89,7 +89,7 @@ def tangent_of(node: Node, known: dict[int, Any], create: bool) -> Any:
     if plan.guard_out and node.version is not None and node.version.last > node.number:
         raise changed(node, -1, node.version, "jvp")
     if create:
-        kept = as_tensors(node, kept)
+        kept = as_tensors(node, kept, known[id(node.parents[moving[0]])])
     state = current()
     token = STATE.set(state.but(record=create)) if state.record != create else None
     try:

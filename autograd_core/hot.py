@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .context import current
-from .engine import NUMBERS, apply, complex_refused, entry, failure, record, result, unwrap_static, watch
+from .engine import NUMBERS, apply, complex_refused, entry, failure, not_numeric, record, result, unwrap_static, watch
 from .node import Node, next_number
 from .operator import Operator
 from .tensor import Tensor
@@ -171,7 +171,7 @@ def single(op: Operator) -> Any:
     defaults = dict(op.defaults)
     required = [n for n in op.statics if n not in defaults]
     names = op.positional[1:]
-    aliases = op.kind in ("view", "gather")
+    aliases = op.aliases
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         statics = defaults
@@ -208,6 +208,8 @@ def single(op: Operator) -> Any:
             plan = op.plan(1)
             kept = tuple([a if i == 0 else out for i in plan.keep])
             node = record(plan, (na,), kept, out, statics, state)
+        elif na is not None and out.dtype.kind not in "fciub":
+            raise not_numeric(op.name, out.dtype)
         if state.watch:
             watch(node, op, out, state)
         t = result(out, node)

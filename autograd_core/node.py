@@ -7,10 +7,12 @@ intermediate value that no rule needs is freed at once, and no cycle keeps a gra
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
-__all__ = ["Constant", "Node", "Storage"]
+__all__ = ["VERSIONS", "Constant", "Node", "Storage"]
 
+VERSIONS = threading.Lock()  # held while a version record is made, or its list of views is changed
 next_number = itertools.count(1).__next__  # recording numbers; atomic, so threads may share it
 
 

@@ -223,6 +223,7 @@ class Operator:
         self.multiple: bool = options["multiple"]
         self.differentiable: bool = options["differentiable"]
         self.symmetric: bool = options.get("symmetric", False)
+        self.aliases: bool = kind in ("view", "gather") or options.get("aliases", False)
         self.numpy: tuple[Any, ...] = options["numpy"]
         self.special: str | None = options["special"]
         self.rules: dict[str, Any] = {}
@@ -332,6 +333,7 @@ def op(
     multiple: bool = False,
     differentiable: bool = True,
     symmetric: bool = False,
+    aliases: bool = False,
 ) -> Callable[[Any], Operator]:
     """Declares an operator. The decorated function computes it on arrays, with NumPy's own names of arguments.
 
@@ -353,6 +355,7 @@ def op(
         multiple: the function returns a tuple of outputs; `g` is then a dict of their cotangents by index, without
             those that nothing uses.
         differentiable: False for integer or boolean results, which are cut from the graph.
+        aliases: the result may share the operand's memory; views and gathers are always asked.
         symmetric: the operand is taken as a symmetric matrix, and so is its gradient: right for symmetric changes.
 
     Raises:
@@ -377,6 +380,7 @@ def op(
         multiple=multiple,
         differentiable=differentiable,
         symmetric=symmetric,
+        aliases=aliases,
     )
 
     def declare(function: Any) -> Operator:

@@ -49,6 +49,6 @@ def answering(op: Any, rule: Any, operand: str) -> Any:
                 f"{op.name}: the rule of {operand!r} must return a real gradient, got dtype {answer.dtype}; take "
                 f"np.real of it. {where(op.name)}"
             )
-        return answer if answer.dtype.kind in "fc" else answer.astype(wanted)
+        return answer if answer.dtype == wanted else answer.astype(wanted)
 
     return checked

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .batching import Batched
 from .context import STATE, current
 from .errors import FreedGraphError, GraphError, NonFiniteError, ShapeError, VersionError, where
 from .node import Node
@@ -97,7 +98,7 @@ def sweep(
             if plan.guard_out and node.version is not None and node.version.last > number:
                 raise changed(node, -1, node.version)
             if create:
-                kept = as_tensors(node, kept)
+                kept = as_tensors(node, kept, g)
             shape = node.shape
             dtype = node.dtype
             elementwise = plan.elementwise
@@ -291,8 +292,11 @@ def _held() -> int:
 _HELD = _held()
 
 
-def as_tensors(node: Node, kept: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The kept arrays as Tensors in their places in the graph, so that the rules are recorded."""
+def as_tensors(node: Node, kept: tuple[Any, ...], g: Any) -> tuple[Any, ...]:
+    """The kept arrays as Tensors in their places in the graph, so that the rules are recorded.
+
+    If `g`, which they will be used with, is a batch, those from before it enter it.
+    """
     out = []
     for position, array in zip(node.plan.keep, kept, strict=True):
         parent = node if position < 0 else node.parents[position]
@@ -304,7 +308,26 @@ def as_tensors(node: Node, kept: tuple[Any, ...]) -> tuple[Any, ...]:
             out.append(parent)
         else:
             out.append(array)
+    some = next(iter(g.values()), None) if type(g) is dict else g
+    if isinstance(some, Tensor) and isinstance(some._data, Batched):
+        return entered(out, some)
     return tuple(out)
+
+
+def entered(tensors: list[Any], batch: Tensor) -> tuple[Any, ...]:
+    """Those of the tensors that were recorded before a batch, as they are to its members."""
+    from .batching_operators import entering, lowest_level, recorded_before
+
+    place = lowest_level(batch)
+    assert place is not None
+    level, count = place
+    start = recorded_before(level)
+    return tuple(
+        entering(t, level=level, count=count)
+        if isinstance(t, Tensor) and t.requires_grad and (t._node is None or t._node.number < start)
+        else t
+        for t in tensors
+    )
 
 
 def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor]] | None) -> Any:

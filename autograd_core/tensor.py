@@ -13,7 +13,7 @@ import numpy as np
 
 from .context import current
 from .errors import DTypeError, GraphError, LeafError, ShapeError, where
-from .node import Node, Storage
+from .node import VERSIONS, Node, Storage
 from .refusals import asked_for_values, missing_attribute
 
 __all__ = ["Tensor", "tensor"]
@@ -23,7 +23,22 @@ _DEFAULTS = {"_grad": None, "_name": None, "version": None, "_view": None, "_hoo
 
 def as_array(data: Any, by: str = "tensor") -> Any:
     """`data` itself if it is an array that speaks NumPy's protocols, otherwise NumPy's array of it."""
-    if isinstance(data, np.ndarray | np.generic):
+    if type(data) is np.ndarray or isinstance(data, np.ndarray | np.generic):
+        if data.dtype.kind not in "fiubc":
+            raise DTypeError(
+                f"{by}: data must be numeric, got an array of dtype {data.dtype}; convert it with .astype(float). "
+                f"{where(by)}"
+            )
+        if (
+            type(data) is not np.ndarray
+            and isinstance(data, np.ndarray)
+            and isinstance(data, np.matrix | np.ma.MaskedArray)
+        ):
+            raise DTypeError(
+                f"{by}: data must be a plain array, got a {type(data).__name__}, whose arithmetic is another than "
+                f"arrays'; use np.asarray(m) for a matrix, m.filled(value) or np.where(m.mask, value, m.data) for a "
+                f"masked array. {where(by)}"
+            )
         return data
     if isinstance(data, Tensor):
         return data.data
@@ -130,7 +145,9 @@ class Tensor:
         """The version shared with views, made at first use."""
         holder: Any = self._node if self._node is not None else self
         if holder.version is None:
-            holder.version = Storage()
+            with VERSIONS:  # threads that share the tensor must end with one record
+                if holder.version is None:
+                    holder.version = Storage()
         return holder.version  # type: ignore[no-any-return]
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 
 from .context import current
 from .errors import DTypeError, LeafError, ShapeError, where
-from .node import Storage
+from .node import VERSIONS, Storage
 from .tensor import Tensor
 
 __all__ = ["assign", "in_place", "part_from_views", "register_view"]
@@ -24,7 +24,11 @@ def register_view(base: Any, view: Tensor, op: Any, statics: dict[str, Any], bas
     if not isinstance(base, Tensor) or not isinstance(base_data, np.ndarray):
         return
     array = view._data
-    if array.base is not base_data and (base_data.base is None or array.base is not base_data.base):
+    if (
+        array.base is not base_data
+        and (base_data.base is None or array.base is not base_data.base)
+        and not np.may_share_memory(array, base_data)
+    ):
         return
     storage = base.storage()
     if view._node is not None:
@@ -33,9 +37,10 @@ def register_view(base: Any, view: Tensor, op: Any, statics: dict[str, Any], bas
     owner, path = base._view or (base, ())
     view._view = (owner, (*path, (op, statics)))
     views = storage.views
-    if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # forget the dead ones now and then
-        views[:] = [r for r in views if r() is not None]
-    views.append(weakref.ref(view))
+    with VERSIONS:
+        if len(views) >= 16 and len(views) & (len(views) - 1) == 0:  # forget the dead ones now and then
+            views[:] = [r for r in views if r() is not None]
+        views.append(weakref.ref(view))
 
 
 def part_from_views(t: Tensor) -> None:
@@ -183,7 +188,8 @@ def misfit(t: Tensor, value: Any, writer: str, error: Exception) -> ShapeError:
 
 def reconnect(owner: Tensor, storage: Any) -> None:
     """Gives every live view of `owner` a Node that starts from the owner's new one."""
-    for reference in storage.views:
+    views = list(storage.views)  # the operators below note views of their own, and may forget dead ones
+    for reference in views:
         view = reference()
         if view is None or view._view is None or view._view[0] is not owner:
             continue
@@ -194,3 +200,5 @@ def reconnect(owner: Tensor, storage: Any) -> None:
         view._node = fresh._node
         if view._node is not None:
             view._node.version = storage
+    with VERSIONS:
+        storage.views[:] = [r for r in storage.views if r() is not None]

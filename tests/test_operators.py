@@ -114,6 +114,9 @@ SPECIAL = {
     "logsumexp, huge and negative": (ac.logsumexp, [[-1e4, -1e4]], [[0.5, 0.5]]),
     "logsumexp with -inf": (ac.logsumexp, [[-np.inf, 0.0]], [[0, 1]]),
     "logsumexp of -inf only": (ac.logsumexp, [[-np.inf, -np.inf]], [[0, 0]]),
+    "logsumexp with +inf": (ac.logsumexp, [[np.inf, 0.0, 5.0]], [[np.nan, 0, 0]]),
+    "logsumexp with NaN": (ac.logsumexp, [[np.nan, 0.0]], [[np.nan, np.nan]]),
+    "logaddexp of -inf": (np.logaddexp, [[-np.inf], [-np.inf]], [[0], [0]]),
     "logaddexp, huge": (np.logaddexp, [[1e4], [-1e4]], [[1], [0]]),
     "softplus, huge": (ac.softplus, [[1e4, -1e4, 0.0]], [[1, 0, 0.5]]),
     "sigmoid, huge": (ac.sigmoid, [[1e4, -1e4, 0.0]], [[0, 0, 0.25]]),
@@ -140,7 +143,7 @@ SPECIAL = {
 @pytest.mark.parametrize("name", SPECIAL)
 def test_special_value(name):
     f, arrays, expected = SPECIAL[name]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         actual = gradient(f, *arrays)
     for g, e in zip(actual, expected, strict=True):
         np.testing.assert_allclose(g, np.asarray(e, dtype=float), rtol=1e-14 if "huge" not in name else 1e-12)

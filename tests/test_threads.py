@@ -1,6 +1,7 @@
 """Eight threads that differentiate graphs side by side get the bits of one; modes stay where they were set."""
 
 import asyncio
+import contextlib
 import contextvars
 import itertools
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import autograd_core as ac
-from autograd_core import Tensor, op, random
+from autograd_core import Tensor, node, op, random
 from autograd_core.context import current
 
 COUNT = 8
@@ -314,3 +315,33 @@ def test_recording_numbers_are_not_given_twice():
 
     numbers = [n for part in in_threads([lambda i=i: job(i) for i in range(COUNT)]) for n in part]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_the_first_views_of_a_shared_tensor_share_one_version(monkeypatch):
+    meeting = threading.Barrier(2)
+
+    class Slow(node.Storage):
+        """Takes until the other thread makes one too, or until it is clear that it does not."""
+
+        __slots__ = ()
+
+        def __init__(self):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(0.3)
+            super().__init__()
+
+    monkeypatch.setattr(sys.modules[Tensor.__module__], "Storage", Slow)
+    shared = Tensor(np.arange(6.0))
+    first, second = in_threads([lambda: shared[:3], lambda: shared[3:]])
+    assert first.version is second.version is shared.storage()
+    assert {r() for r in shared.storage().views} == {first, second}
+
+
+def test_views_made_side_by_side_are_all_noted():
+    shared = Tensor(np.arange(4.0))
+
+    def many():
+        return [shared[:2] for _ in range(600)]
+
+    views = [v for made in in_threads([many] * 4) for v in made]
+    assert {id(r()) for r in shared.storage().views} == {id(v) for v in views}

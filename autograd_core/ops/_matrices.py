@@ -107,9 +107,8 @@ def negligible(values: Any, size: int) -> Any:
     return largest * (8 * size * float(np.finfo(values.dtype).eps))
 
 
-def reciprocal_gaps(values: Any, squares: bool, size: int) -> Any:
-    """1 / (x_j - x_i), of squares 1 / (x_j^2 - x_i^2), and 0 between values that rounding cannot tell apart."""
-    row, column = np.expand_dims(values, -2), np.expand_dims(values, -1)
-    gap = row - column
+def reciprocal_gaps(values: Any, size: int) -> tuple[Any, Any]:
+    """1 / (x_j - x_i), 0 between values that rounding cannot tell apart; and these pairs, the diagonal left out."""
+    gap = np.expand_dims(values, -2) - np.expand_dims(values, -1)
     equal = np.abs(gap) <= np.expand_dims(negligible(values, size), -1)
-    return np.where(equal, 0, 1 / np.where(equal, 1, gap * (row + column) if squares else gap))
+    return np.where(equal, 0, 1 / np.where(equal, 1, gap)), equal & ~np.eye(values.shape[-1], dtype=bool)

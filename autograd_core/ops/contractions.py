@@ -228,7 +228,19 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
             "einsum: subscripts must be a string such as 'ij,jk->ik', got operands with lists of axes; write the "
             f"string. {where('einsum')}"
         )
-    return _einsum(operands, subscripts=subscripts.replace(" ", ""))
+    subscripts = subscripts.replace(" ", "")
+    if len(operands) == 1 and "," not in subscripts and _moves_only(subscripts, np.ndim(operands[0])):
+        return rearranged(operands[0], subscripts)
+    return _einsum(operands, subscripts=subscripts)
+
+
+def _moves_only(subscripts: str, rank: int) -> bool:
+    """Whether the subscripts of one operand sum over nothing, so that NumPy returns a view."""
+    term = subscripts.partition("->")[0].replace("...", "")
+    if len(term) > rank:
+        return False  # an error, which the operator explains
+    terms, out = _spelled_out(subscripts, ((1,) * rank,))
+    return set(terms[0]) <= set(out)
 
 
 registry.functions[np.einsum] = einsum
@@ -280,6 +292,35 @@ def _einsum_rule(g: Any, operands: Any, operands_shapes: Any, subscripts: str) -
 
 
 _einsum.vjp(lambda g, operands, operands_shapes, subscripts: _einsum_rule(g, operands, operands_shapes, subscripts))
+
+
+@op(
+    "view",
+    symbol="einsum",
+    latex=r"\operatorname{einsum}({subscripts})",
+    derivative={"a": "1"},
+    operands=("a",),
+    samples=[
+        Sample(Array(3, 4), "ij->ji"),
+        Sample(Array(3, 3), "ii->i"),
+        Sample(Array(2, 3, 3), "...ii->i..."),
+        Sample(Array(3, 4), "ij"),
+        Sample(Array(3, 2), "ba"),
+    ],
+    bad=[Bad(ShapeError, "the operands must fit together", Array(3, 4), "ii->i")],
+    linear="jointly",
+    analytic=True,
+)
+def rearranged(a: Any, subscripts: str) -> Any:
+    """Axes exchanged and diagonals taken, as the subscripts of `einsum` say; a view that can be written to."""
+    return np.einsum(subscripts, a)
+
+
+def _rearranged_rule(g: Any, a_shape: tuple[int, ...], subscripts: str) -> Any:
+    return _einsum_rule(g, (None,), (a_shape,), subscripts)[0]
+
+
+rearranged.vjp(a=lambda g, a_shape, subscripts: _rearranged_rule(g, a_shape, subscripts))
 
 
 @registry.function(np.dot)

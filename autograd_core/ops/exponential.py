@@ -104,11 +104,15 @@ log1p.vjp(a=lambda g, a: g / (a + 1))
     bad=[BAD_BROADCAST],
 )
 def logaddexp(a: Any, b: Any) -> Any:
-    """ln(e^a + e^b) without overflow."""
+    """ln(e^a + e^b) without overflow; gradient 0 where both are -inf, NaN for one that is +inf."""
     return np.logaddexp(a, b)
 
 
-logaddexp.vjp(a=lambda g, a, out: g * np.exp(a - out), b=lambda g, b, out: g * np.exp(b - out))
+def _share(a: Any, out: Any) -> Any:
+    return np.exp(a - np.where(out == -np.inf, 0, out))
+
+
+logaddexp.vjp(a=lambda g, a, out: g * _share(a, out), b=lambda g, b, out: g * _share(b, out))
 
 
 @op("elementwise", numpy=np.sin, latex=r"\sin {a}", derivative={"a": r"\cos {a}"}, samples=unary(), analytic=True)

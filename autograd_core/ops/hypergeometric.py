@@ -100,8 +100,17 @@ ellipe = special_op(
 
 
 def _less(n: Any) -> Any:
-    """One degree less; below 0 the factor that goes with it is 0."""
-    return np.maximum(n - 1, 0) if hasattr(n, "dtype") else max(n - 1, 0)  # a NumPy integer would decide the dtype
+    """One degree less; of degree 0 the factor that goes with it is 0."""
+    if hasattr(n, "dtype"):
+        return np.where(n == 0, 0, n - 1).astype(n.dtype)
+    return n - 1 if n else 0  # a NumPy integer would decide the dtype
+
+
+def _mirrored(n: Any, middle: int) -> Any:
+    """The degree below `middle` / 2 at the same distance above it: P_n = P_(-1-n), U_n = -U_(-2-n)."""
+    if hasattr(n, "dtype"):
+        return np.where(2 * n < middle, middle - n, n).astype(n.dtype)
+    return middle - n if 2 * n < middle else n
 
 
 eval_jacobi = special_op(
@@ -113,7 +122,7 @@ eval_jacobi = special_op(
     statics=("n", "alpha", "beta"),
 ).vjp(
     a=lambda g, a, n, alpha, beta: (
-        g * (special("eval_jacobi")(_less(n), alpha + 1, beta + 1, a) * (0.5 * (n + alpha + beta + 1) * (n > 0)))
+        g * (special("eval_jacobi")(_less(n), alpha + 1, beta + 1, a) * (0.5 * (n + alpha + beta + 1) * (n != 0)))
     )
 )
 
@@ -124,7 +133,12 @@ eval_legendre = special_op(
     {"a": r"\frac{{n} + 1}{2} P_{{n} - 1}^{(1, 1)}({a})"},
     [*between(-0.9, 0.9, 3), *between(-0.9, 0.9, np.array([[0], [2]], np.float32))],
     statics=("n",),
-).vjp(a=lambda g, a, n: g * (special("eval_jacobi")(_less(n), 1.0, 1.0, a) * _number(0.5 * (n + 1) * (n > 0), a)))
+).vjp(a=lambda g, a, n: g * _legendre_slope(_mirrored(n, -1), a))
+
+
+def _legendre_slope(n: Any, a: Any) -> Any:
+    return special("eval_jacobi")(_less(n), 1.0, 1.0, a) * _number(0.5 * (n + 1) * (n != 0), a)
+
 
 eval_chebyt = special_op(
     "eval_chebyt",
@@ -142,7 +156,17 @@ eval_chebyu = special_op(
     {"a": r"2 C_{{n} - 1}^{(2)}({a})"},
     between(-0.9, 0.9, 3),
     statics=("n",),
-).vjp(a=lambda g, a, n: g * (special("eval_gegenbauer")(_less(n), 2.0, a) * _number(2 * (n > 0), a)))
+).vjp(a=lambda g, a, n: g * _second_kind_slope(_mirrored(n, -2), _number(2 * _sign_of(n), a), a))
+
+
+def _sign_of(n: Any) -> Any:
+    """-1 for degrees below -1, of which U_n is -U_(-2-n); 0 where U_n is constant."""
+    return (n != 0) * (n != -2) * (1 - 2 * (n < -1))
+
+
+def _second_kind_slope(n: Any, factor: Any, a: Any) -> Any:
+    return special("eval_gegenbauer")(_less(n), 2.0, a) * factor
+
 
 eval_gegenbauer = special_op(
     "eval_gegenbauer",
@@ -152,7 +176,7 @@ eval_gegenbauer = special_op(
     between(-0.9, 0.9, 3, 0.7),
     statics=("n", "alpha"),
 ).vjp(
-    a=lambda g, a, n, alpha: g * (special("eval_gegenbauer")(_less(n), alpha + 1, a) * _number(2 * alpha * (n > 0), a))
+    a=lambda g, a, n, alpha: g * (special("eval_gegenbauer")(_less(n), alpha + 1, a) * _number(2 * alpha * (n != 0), a))
 )
 
 eval_hermite = special_op(
@@ -180,7 +204,7 @@ eval_genlaguerre = special_op(
     {"a": r"-L_{{n} - 1}^{({alpha} + 1)}({a})"},
     between(0.2, 2, 3, 0.7),
     statics=("n", "alpha"),
-).vjp(a=lambda g, a, n, alpha: g * (special("eval_genlaguerre")(_less(n), alpha + 1, a) * _number(-1 * (n > 0), a)))
+).vjp(a=lambda g, a, n, alpha: g * (special("eval_genlaguerre")(_less(n), alpha + 1, a) * _number(-1 * (n != 0), a)))
 
 eval_laguerre = special_op(
     "eval_laguerre",
@@ -189,7 +213,7 @@ eval_laguerre = special_op(
     {"a": r"-L_{{n} - 1}^{(1)}({a})"},
     between(0.2, 2, 3),
     statics=("n",),
-).vjp(a=lambda g, a, n: g * (special("eval_genlaguerre")(_less(n), 1.0, a) * _number(-1 * (n > 0), a)))
+).vjp(a=lambda g, a, n: g * (special("eval_genlaguerre")(_less(n), 1.0, a) * _number(-1 * (n != 0), a)))
 
 
 def _number(factor: Any, a: Any) -> Any:

@@ -172,7 +172,7 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     out = choices[0]
     for k in range(1, n):
         out = np.where(index == k, choices[k], out)
-    return np.broadcast_to(out, np.broadcast_shapes(np.shape(out), index.shape))
+    return identity(np.broadcast_to(out, np.broadcast_shapes(np.shape(out), index.shape)))
 
 
 @registry.function(np.compress)

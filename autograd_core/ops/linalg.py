@@ -145,13 +145,15 @@ def cofactors(a: Any) -> Any:
 def _cofactors_rule(g: Any, a: Any) -> Any:
     """(<g, C> C - C g^T C) / det where `a` has an inverse; elsewhere the same in the basis of the singular vectors.
 
-    There it needs no division. The first form has derivatives also where singular values are equal, the second has not.
+    There it needs no division. The first form has derivatives also where singular values are equal, the second has not
+    (so where it is not needed, it is that of another matrix).
     """
-    u, s, vh, sign = _rotated(a)
+    s = np.linalg.svd(a, full_matrices=False)[1]
     n = s.shape[-1]
     eye = np.eye(n, dtype=bool)
     regular = np.expand_dims(s[..., -1] > s[..., 0] * float(np.sqrt(np.finfo(s.dtype).eps)), (-1, -2))
     safe = np.where(regular, a, eye)
+    u, s, vh, sign = _rotated(np.where(regular, np.diag(np.arange(1, n + 1, dtype=a.dtype)), a))
     c = cofactors(safe)
     first = c * np.sum(g * c, axis=(-1, -2), keepdims=True) - np.matmul(c, np.matmul(t(g), c))
     first = first / np.expand_dims(np.linalg.det(safe), (-1, -2))

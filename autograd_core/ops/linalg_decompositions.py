@@ -5,9 +5,10 @@ What has several results is one operator that holds them in one array, row by ro
 
 Factors that are unique up to signs only (eigenvectors, singular vectors) have the derivative of the choice that LAPACK
 made. Between equal eigenvalues or singular values (closer than 8 n eps of the largest) vectors may turn freely and have
-no derivative: the terms between them are left out. That is exact for whatever does not depend on how they are turned to
-first order, as functions of the values are that weight equal ones equally (their sum, the nuclear norm); second
-derivatives at such a matrix lack these terms.
+no derivative. What does not need it, as functions of the values that treat equal ones alike (their sum, the nuclear
+norm), has its gradient; one of several equal values has a subgradient, that of LAPACK's choice. What needs it raises,
+second derivatives at such a matrix too; see `equal_values.py`. Between values that are nearly equal, derivatives have a
+relative error of about eps over their relative gap.
 
 References:
     Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008).
@@ -25,6 +26,7 @@ import numpy as np
 from ..errors import ArgumentError, where
 from ..operator import Array, Bad, Sample, op
 from ._matrices import negligible, on_diagonal, reciprocal_gaps, solved, symmetric_part, t
+from .equal_values import over_gaps, rotated
 from .linalg import MATRIX, SQUARE
 
 __all__ = ["cholesky", "eigh", "qr", "svd"]
@@ -91,7 +93,8 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
     Raises:
         ShapeError: not square.
-        ArgumentError: UPLO is neither "L" nor "U".
+        ArgumentError: UPLO is neither "L" nor "U"; in backward (forward mode gives NaN), a derivative of eigenvectors
+            of equal eigenvalues, or a second derivative that turns them.
     """
     if UPLO not in ("L", "U"):
         raise ArgumentError(f"eigh: UPLO must be 'L' or 'U', got {UPLO!r}; name a triangle. {where('eigh')}")
@@ -101,8 +104,9 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
 def _eigh_rule(g: Any, out: Any) -> Any:
     w, v = out[..., 0, :], out[..., 1:, :]
-    inner = reciprocal_gaps(w, False, w.shape[-1]) * np.matmul(t(v), g[..., 1:, :]) + on_diagonal(g[..., 0, :])
-    return symmetric_part(np.matmul(v, np.matmul(inner, t(v))))
+    gaps, equal = reciprocal_gaps(w, w.shape[-1])
+    inner = over_gaps(np.matmul(t(v), g[..., 1:, :]), gaps, equal) + on_diagonal(g[..., 0, :])
+    return symmetric_part(rotated(v, inner, v, equal, np.zeros(w.shape, dtype=bool)))
 
 
 eigh.vjp(a=lambda g, out: _eigh_rule(g, out))
@@ -120,11 +124,12 @@ def svd(a: Any) -> Any:
     r"""Reduced singular value decomposition a = U diag(s) V^T: the rows of U, s (descending), the rows of V.
 
     The gradient is U [(F * (U^T g_U - g_U^T U)) S + S (F * (V^T g_V - g_V^T V)) + diag(g_s)] V^T plus
-    (1 - U U^T) g_U S^-1 V^T + U S^-1 g_V^T (1 - V V^T), with F_ij = 1 / (s_j^2 - s_i^2), 0 where they are equal;
-    S^-1 is 0 where s is 0.
+    (1 - U U^T) g_U S^-1 V^T + U S^-1 g_V^T (1 - V V^T), with F_ij = 1 / (s_j^2 - s_i^2).
 
     Raises:
         ShapeError: fewer than two axes.
+        ArgumentError: in backward (forward mode gives NaN), a derivative of singular vectors that equal or zero
+            singular values leave open, or a second derivative that turns them.
     """
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     return np.concatenate([u, np.expand_dims(s, -2), t(vh)], axis=-2)
@@ -141,18 +146,34 @@ def _svd_rule(g: Any, out: Any, shape: tuple[int, ...]) -> Any:
     gu, gs, gv = parts(g, m)
     size, k = max(m, n), min(m, n)
     ru, rv = np.matmul(t(u), gu), np.matmul(t(v), gv)
-    gaps = reciprocal_gaps(s, True, size)
-    inner = (
-        gaps * (ru - t(ru)) * np.expand_dims(s, -2) + np.expand_dims(s, -1) * (gaps * (rv - t(rv))) + on_diagonal(gs)
-    )
-    total = np.matmul(u, np.matmul(inner, t(v)))
+    gaps, equal = reciprocal_gaps(s, size)
+    zero = s <= negligible(s, size)
+    sums, both = _reciprocal_sums(s, zero)
+    # (P s_j + Q s_i) / (s_j^2 - s_i^2) in two parts, of which equal values that are not zero trouble only the first.
+    apart, summed = over_gaps(ru + rv, gaps, equal, name="svd"), over_gaps(ru - rv, sums, both, name="svd")
+    inner = (apart + t(apart) + summed - t(summed)) / 2 + on_diagonal(gs)
+    total = rotated(u, inner, v, equal, zero, name="svd")
     if m == n:
         return total
-    zero = s <= negligible(s, size)
+    column = np.expand_dims(zero, -2)
     inverse = np.expand_dims(np.where(zero, 0, 1 / np.where(zero, 1, s)), -2)
-    if m > k:
-        return total + np.matmul((gu - np.matmul(u, ru)) * inverse, t(v))
-    return total + np.matmul(u * inverse, t(gv - np.matmul(v, rv)))
+    outside = _outside(gu, u, ru) if m > k else _outside(gv, v, rv)
+    scaled = over_gaps(outside, inverse, column, name="svd")
+    return total + (np.matmul(scaled, t(v)) if m > k else np.matmul(u, t(scaled)))
+
+
+def _reciprocal_sums(s: Any, zero: Any) -> tuple[Any, Any]:
+    """1 / (s_i + s_j), 0 between values that are both zero, and where these are, the diagonal left out."""
+    both = np.expand_dims(zero, -1) & np.expand_dims(zero, -2)
+    total = np.expand_dims(s, -1) + np.expand_dims(s, -2)
+    return np.where(both, 0, 1 / np.where(both, 1, total)), both & ~np.eye(s.shape[-1], dtype=bool)
+
+
+def _outside(g: Any, u: Any, r: Any) -> Any:
+    """The part of `g` outside the columns' span, without what is left of nothing by rounding."""
+    rest = g - np.matmul(u, r)
+    rounding = np.max(np.abs(g), axis=(-2, -1), keepdims=True, initial=0) * (8 * float(np.finfo(g.dtype).eps))
+    return np.where((rest != 0) & (np.abs(rest) <= rounding * max(*g.shape[-2:], 1)), 0, rest)
 
 
 svd.vjp(a=lambda g, out, a_shape: _svd_rule(g, out, a_shape))

@@ -13,7 +13,7 @@ from ..operator import Array, Bad, Sample, op, registry
 from ..tensor import Tensor
 from ._complaints import at_least, naming
 from .indexing import getitem
-from .shape import identity, split
+from .shape import identity, owned, split
 
 __all__ = ["repeat", "roll", "tile"]
 
@@ -193,10 +193,11 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if counts.size == 1:
         number = int(counts.reshape(-1)[0])
         whole = (*shape[: axis + 1], number, *shape[axis + 1 :])
-        return np.reshape(
+        repeated = np.reshape(
             np.broadcast_to(np.expand_dims(a, axis + 1), whole),
             (*shape[:axis], shape[axis] * number, *shape[axis + 1 :]),
         )
+        return owned(repeated)
     return getitem(a, index=(slice(None),) * axis + (sources,))
 
 
@@ -217,7 +218,7 @@ def resize(a: Any, new_shape: Any) -> Any:
         return np.zeros_like(a, shape=shape)
     if size > flat.size:
         flat = tile(flat, -(-size // flat.size))
-    return np.reshape(flat[:size], shape)
+    return owned(np.reshape(flat[:size], shape))
 
 
 # -- taking apart ---------------------------------------------------------------------------------------------------

@@ -251,7 +251,8 @@ def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _softmax_from(a: Any, out: Any) -> Any:
-    return np.exp(a - np.where(np.isfinite(out), out, 0))
+    """e^(a - out); 0 where all elements are -inf, NaN for those that are +inf."""
+    return np.exp(a - np.where(out == -np.inf, 0, out))
 
 
 logsumexp.vjp(

@@ -29,6 +29,11 @@ def identity(a: Any) -> Any:
 identity.vjp(a=lambda g: g)
 
 
+def owned(a: Any) -> Any:
+    """The same values in memory of their own, for functions that NumPy has as copies."""
+    return identity(a) if getattr(a, "_view", None) is not None else a
+
+
 @op(
     "view",
     numpy=np.reshape,
@@ -136,7 +141,8 @@ moveaxis.vjp(a=lambda g, source, destination: np.moveaxis(g, destination, source
 )
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Axes of length one removed."""
-    return np.squeeze(a, axis=axis)
+    out = np.squeeze(a, axis=axis)
+    return np.reshape(out, out.shape)  # a view of its own also where nothing is squeezed and NumPy returns `a`
 
 
 squeeze.vjp(a=lambda g, a_shape: np.reshape(g, a_shape))
@@ -173,6 +179,7 @@ expand_dims.vjp(a=lambda g, a_shape: np.reshape(g, a_shape))
     bad=[Bad(ShapeError, "could not be broadcast", Array(3), (2, 4))],
     linear="jointly",
     analytic=True,
+    aliases=True,
 )
 def broadcast_to(a: Any, shape: Any) -> Any:
     """Repeated along new axes and axes of length one; its gradient is summed by the engine."""

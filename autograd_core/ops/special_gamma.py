@@ -268,6 +268,21 @@ def _student_density(df: Any, t: Any) -> Any:
 
 # Distribution functions: SciPy's own are these incomplete functions.
 
+
+def _binomial(k: Any, n: Any, p: Any, tail: Any, at_all: float, before_any: float) -> Any:
+    """Up to k (or more than k) of n successes. As in SciPy k may have a fraction, which is left out, and n one, too.
+
+    Constant in p for k = n and for k < 0; NaN for k > n, and where SciPy gives NaN for k < 0.
+    """
+    k, n = np.floor(k), whole(n)
+    inside = (k >= 0) & (k < n)
+    outside = np.where(inside, 0, np.where(k < 0, before_any, np.where(k == n, at_all, np.nan)))
+    value = tail(np.where(inside, k + 1, 1), np.where(inside, n - k, 1), p)
+    nothing = np.isnan(outside)  # its derivative is NaN, too
+    constant = p * np.where(nothing, np.nan, 0) + np.where(nothing, 0, outside)
+    return np.where(inside, value, np.astype(constant, value.dtype))
+
+
 registry.special |= {
     "chdtr": lambda v, x: gammainc(v * 0.5, x * 0.5),
     "chdtrc": lambda v, x: gammaincc(v * 0.5, x * 0.5),
@@ -278,8 +293,8 @@ registry.special |= {
     "fdtrc": lambda dfn, dfd, x: betaincc(dfn * 0.5, dfd * 0.5, dfn * x / (dfn * x + dfd)),
     "pdtr": lambda k, m: gammaincc(np.floor(k) + 1, m),
     "pdtrc": lambda k, m: gammainc(np.floor(k) + 1, m),
-    "bdtr": lambda k, n, p: betaincc(np.floor(k) + 1, n - np.floor(k), p),
-    "bdtrc": lambda k, n, p: betainc(np.floor(k) + 1, n - np.floor(k), p),
+    "bdtr": lambda k, n, p: _binomial(k, n, p, betaincc, 1.0, np.nan),
+    "bdtrc": lambda k, n, p: _binomial(k, n, p, betainc, 0.0, 1.0),
     "nbdtr": lambda k, n, p: betainc(whole(n), whole(k) + 1, p),
     "nbdtrc": lambda k, n, p: betaincc(whole(n), whole(k) + 1, p),
 }

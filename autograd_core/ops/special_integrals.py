@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..operator import Array, Operator, Sample, registry
-from ._special import between, special, special_op
+from ._special import between, special, special_op, whole
 from .arithmetic import cbrt, rint
 from .exponential import exp2, expm1, log1p
 from .special_bessel import sinc
@@ -43,7 +43,8 @@ expn = special_op(
 
 
 def _expn_less(n: Any, a: Any) -> Any:
-    """E_(n-1)(a), also for n = 0, where SciPy has none: e^-a (1 / a + 1 / a^2)."""
+    """E_(n-1)(a), also for n = 0, where SciPy has none: e^-a (1 / a + 1 / a^2). SciPy takes n without its fraction."""
+    n = whole(n)
     if not hasattr(n, "dtype"):
         return special("expn")(n - 1, a) if n else np.exp(-a) * (1 / a + 1 / (a * a))
     return np.where(n > 0, special("expn")(np.maximum(n - 1, 0), a), np.exp(-a) * (1 / a + 1 / (a * a)))

@@ -65,7 +65,10 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
 
     op = Operator(lambda operands: value.pop(), "composite", **_CHECKPOINT)
     op.vjp(lambda g, operands: pull(g))  # it keeps the operands, so that their versions are checked
-    return packing.unpack(op([*(a for a in leaves if isinstance(a, Tensor)), *map(_stand_in, outer)]))
+    value_of_all = op([*(a for a in leaves if isinstance(a, Tensor)), *map(_stand_in, outer)])
+    op._plans.clear()  # only the Node holds the rule, and so the arguments: no cycle keeps them alive
+    op._fast = None
+    return packing.unpack(value_of_all)
 
 
 _CHECKPOINT: dict[str, Any] = dict(

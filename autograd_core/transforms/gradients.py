@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import LEAF
+from ..containers import LEAF, map_leaves
 from ..errors import ShapeError, where
 from ..tensor import Tensor
-from .tracing import Traced, argument_numbers, matched
+from .tracing import Traced, argument_numbers, matched, with_loops
 
 __all__ = ["grad", "hvp", "jvp", "value_and_grad", "vjp"]
 
@@ -41,14 +41,14 @@ def _value_and_grad(
 ) -> Callable[..., Any]:
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = argument_numbers(name, argnums, args)
-        traced = Traced(name, (lambda *a: f(*a, **kwargs)) if kwargs else f, args, numbers, has_aux)
+        traced = Traced(name, f, args, numbers, has_aux, kwargs)
         one = np.ones_like(traced.output().data)
         create = traced.nested
         gradients = traced.by_argument([traced.give(h) for h in traced.pull([Tensor(one) if create else one], create)])
         value = (traced.value(), traced.auxiliary()) if has_aux else traced.value()
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return value, gradients[0] if isinstance(argnums, int) or not np.ndim(argnums) else gradients
 
-    return differentiated
+    return with_loops(differentiated)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -71,7 +71,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     A cotangent has the structure of the value, a tuple of cotangents has those of the primals. With `has_aux`, `f`
     returns a pair and the auxiliary data come third.
     """
-    traced = Traced("vjp", f, primals, has_aux=has_aux)
+    # The caller may write into his arrays before he calls the pullback.
+    traced = Traced("vjp", f, [map_leaves(_own_array, p) for p in primals], has_aux=has_aux)
 
     structure = traced.structure
     places = [""] if structure is LEAF else [f" at {p}" for p in structure.paths()]
@@ -87,7 +88,12 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         answers = traced.pull(cotangents, create)
         return traced.by_argument(answers if tensors else [traced.give(h) for h in answers])
 
-    return (traced.value(), pullback, traced.auxiliary()) if has_aux else (traced.value(), pullback)
+    value = map_leaves(_own_array, traced.value())
+    return (value, pullback, traced.auxiliary()) if has_aux else (value, pullback)
+
+
+def _own_array(x: Any) -> Any:
+    return x.copy() if type(x) is np.ndarray else x
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

@@ -1,8 +1,8 @@
 """Jacobians and Hessians: many cotangents, or many tangents, through one recorded call.
 
 All basis vectors of an output (or input) travel together as one batch (`batching.py`), in chunks that bound the memory;
-one by one where a rule leaves NumPy's protocols, where a hook or anomaly mode must see single gradients, and where the
-Jacobian itself is recorded to be differentiated.
+one by one where a rule leaves NumPy's protocols, and where a hook or anomaly mode must see single gradients. A Jacobian
+that is itself differentiated is recorded as one batch, too (`batching_operators.py`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 
 from .. import batching_functions  # noqa: F401 - fills the table that Batched reads
 from ..batching import Batched
+from ..batching_operators import level_at, unbatched
 from ..containers import flatten
 from ..context import current
 from ..errors import ArgumentError, where
-from ..node import Node
+from ..node import Node, next_number
 from ..tensor import Tensor, entry_of
 from .gradients import grad
-from .tracing import Traced, argument_numbers
+from .tracing import ONE_BY_ONE, Traced, argument_numbers, with_loops
 
 __all__ = ["hessian", "jacobian"]
 
@@ -65,19 +66,19 @@ def _jacobian(
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = argument_numbers(name, argnums, args)
-        traced = Traced(name, (lambda *a: f(*a, **kwargs)) if kwargs else f, args, numbers, has_aux)
+        traced = Traced(name, f, args, numbers, has_aux, kwargs)
         rows, columns = sum(out.size for out in traced.outs), sum(t.size for t in traced.inputs)
         forward = mode == "fwd" or (mode == "auto" and columns < rows)
-        create = traced.nested and (_any_in_graph(args) or traced.uses_outer())
+        create = traced.nested and (_any_in_graph((*args, *kwargs.values())) or traced.uses_outer())
         blocks = _columns(traced, create) if forward else _rows(traced, create)
         answers = []
         for of_output in blocks:
             parts = traced.by_argument([traced.give(b) for b in of_output])
-            answers.append(parts[0] if isinstance(argnums, int) else parts)
+            answers.append(parts[0] if isinstance(argnums, int) or not np.ndim(argnums) else parts)
         answer = traced.structure.build(answers)
         return (answer, traced.auxiliary()) if has_aux else answer
 
-    return differentiated
+    return with_loops(differentiated)
 
 
 def _any_in_graph(args: Sequence[Any]) -> bool:
@@ -89,7 +90,7 @@ def _any_in_graph(args: Sequence[Any]) -> bool:
 
 def _rows(traced: Traced, create: bool) -> list[list[Any]]:
     """By output and input: the block of the Jacobian, a backward pass for every element of the output."""
-    chunk = 1 if create or max((out.size for out in traced.outs), default=0) < 2 else _chunk(traced)
+    chunk = 1 if max((out.size for out in traced.outs), default=0) < 2 else _chunk(traced, create)
     return [_rows_of(traced, k, create, chunk) for k in range(len(traced.outs))]
 
 
@@ -100,16 +101,19 @@ def _rows_of(traced: Traced, k: int, create: bool, chunk: int) -> list[Any]:
         cotangents: list[Any] = [None] * len(traced.outs)
         arrived = None
         if len(basis) > 1:
-            cotangents[k] = Batched(basis)
-            arrived = _attempt(lambda: traced.sweep(cotangents, False))  # noqa: B023 - called at once
+            level = level_at(next_number())
+            cotangents[k] = Tensor(Batched(basis, level)) if create else Batched(basis, level)
+            arrived = _attempt(
+                lambda: _spread_all(traced.sweep(cotangents, create), traced.inputs, level, len(basis), create)  # noqa: B023 - called at once
+            )
         if arrived is None:
             for e in basis:
                 cotangents[k] = Tensor(e) if create else e
                 for part, h in zip(pulled, traced.pull(cotangents, create), strict=True):
                     part.append(h[None])
         else:
-            for part, t, h in zip(pulled, traced.inputs, arrived, strict=True):
-                part.append(_spread(h, t, len(basis)))
+            for part, h in zip(pulled, arrived, strict=True):
+                part.append(h)
     return [_joined(p, 0, (*out.shape, *t.shape), t) for p, t in zip(pulled, traced.inputs, strict=True)]
 
 
@@ -118,7 +122,7 @@ def _rows_of(traced: Traced, k: int, create: bool, chunk: int) -> list[Any]:
 
 def _columns(traced: Traced, create: bool) -> list[list[Any]]:
     """By output and input: the block of the Jacobian, a forward pass for every element of the input."""
-    chunk = 1 if create or max((t.size for t in traced.inputs), default=0) < 2 else _chunk(traced)
+    chunk = 1 if max((t.size for t in traced.inputs), default=0) < 2 else _chunk(traced, create)
     by_input = [_columns_of(traced, k, create, chunk) for k in range(len(traced.inputs))]
     return [[of_input[o] for of_input in by_input] for o in range(len(traced.outs))]
 
@@ -130,8 +134,11 @@ def _columns_of(traced: Traced, k: int, create: bool, chunk: int) -> list[Any]:
         tangents: list[Any] = [None] * len(traced.inputs)
         arrived = None
         if len(basis) > 1:
-            tangents[k] = Batched(basis)
-            arrived = _attempt(lambda: traced.push(tangents))  # noqa: B023 - called at once
+            level = level_at(next_number())
+            tangents[k] = Tensor(Batched(basis, level)) if create else Batched(basis, level)
+            arrived = _attempt(
+                lambda: _spread_all(traced.push(tangents), traced.outs, level, len(basis), create)  # noqa: B023 - called at once
+            )
         if arrived is None:
             for e in basis:
                 tangents[k] = Tensor(e) if create else e
@@ -139,8 +146,8 @@ def _columns_of(traced: Traced, k: int, create: bool, chunk: int) -> list[Any]:
                     v = np.zeros(out.shape, dtype=out.dtype) if v is None else v
                     part.append(np.expand_dims(v, -1))
         else:
-            for part, out, v in zip(pushed, traced.outs, arrived, strict=True):
-                part.append(np.moveaxis(_spread(v, out, len(basis)), 0, -1))
+            for part, v in zip(pushed, arrived, strict=True):
+                part.append(np.moveaxis(v, 0, -1))
     return [_joined(p, -1, (*out.shape, *t.shape), out) for p, out in zip(pushed, traced.outs, strict=True)]
 
 
@@ -167,9 +174,13 @@ def _bases(like: Tensor, chunk: int) -> Iterator[Any]:
         yield np.eye(count, like.size, start, dtype=like.dtype).reshape((count, *like.shape))
 
 
-def _chunk(traced: Traced) -> int:
-    """How many vectors may travel together: 1 where hooks or anomaly mode must see each by itself."""
-    if current().anomaly:
+def _chunk(traced: Traced, create: bool = False) -> int:
+    """How many vectors may travel together.
+
+    1 where hooks or anomaly mode must see each by itself; and, if the pass is recorded, where a rule is not this
+    package's own: it may use tensors that do not enter the batch.
+    """
+    if current().anomaly or (create and ONE_BY_ONE.get()):
         return 1
     largest = max([1, *(t.size for t in (*traced.inputs, *traced.outs))])
     seen: set[int] = set()
@@ -181,6 +192,9 @@ def _chunk(traced: Traced) -> int:
         seen.add(id(node))
         if node.extra is not None and (node.extra.hooks is not None or node.extra.retain is not None):
             return 1
+        op = node.plan.op
+        if create and (op.name == "checkpoint" or not op.__module__.startswith("autograd_core.")):
+            return 1
         size = 1
         for n in node.shape:
             size *= n
@@ -189,14 +203,19 @@ def _chunk(traced: Traced) -> int:
     return max(1, _CHUNK // largest)
 
 
-def _spread(h: Any, like: Tensor, count: int) -> Any:
-    """What arrived, for every member and in full."""
+def _spread_all(arrived: list[Any], likes: list[Tensor], level: int, count: int, create: bool) -> list[Any]:
+    """What arrived, for every member and in full: arrays, or Tensors of a recorded pass."""
+    return [_spread(h, like, level, count, create) for h, like in zip(arrived, likes, strict=True)]
+
+
+def _spread(h: Any, like: Tensor, level: int, count: int, create: bool) -> Any:
     if h is None:
-        return np.zeros((count, *like.shape), dtype=like.dtype)
-    if not isinstance(h, Batched):  # the same for all
-        return np.broadcast_to(h, (count, *like.shape))
+        zeros = np.zeros((count, *like.shape), dtype=like.dtype)
+        return Tensor(zeros) if create else zeros
     full: Any = h if h.shape == like.shape else np.broadcast_to(h, like.shape)
-    return full.every
+    if create and not isinstance(full, Tensor):
+        full = Tensor(full)
+    return unbatched(full, level=level, count=count)
 
 
 def _joined(parts: list[Any], axis: int, shape: tuple[int, ...], like: Tensor) -> Any:

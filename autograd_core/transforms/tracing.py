@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from operator import index
 from typing import Any
 
 import numpy as np
 
+from ..batching import CannotBatchError
 from ..containers import LEAF, Structure, flatten, is_leaf, map_leaves
 from ..context import STATE, current
 from ..errors import ArgumentError, AutogradError, DTypeError, GraphError, ShapeError, where
@@ -17,12 +19,31 @@ from ..ops.shape import identity
 from ..sweep import sweep
 from ..tensor import Tensor, as_array, entry_of
 
-__all__ = ["Traced", "argument_numbers", "matched", "outer_entries"]
+__all__ = ["ONE_BY_ONE", "Traced", "argument_numbers", "matched", "outer_entries", "with_loops"]
 
 _NUMERIC = (Tensor, np.ndarray, np.generic, float, int)
 _ARRAYS = {np.ndarray, np.float64, np.float32, float, Tensor}  # told to be leaves without looking further
 
 _INSIDE: ContextVar[bool] = ContextVar("autograd_core_inside_transform", default=False)
+ONE_BY_ONE: ContextVar[bool] = ContextVar("autograd_core_one_by_one", default=False)
+
+
+def with_loops(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, computed again with recorded Jacobians row by row if one that was recorded as a batch cannot be followed."""
+
+    def computed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except CannotBatchError:
+            if _INSIDE.get() or ONE_BY_ONE.get():
+                raise
+            token = ONE_BY_ONE.set(True)
+            try:
+                return f(*args, **kwargs)
+            finally:
+                ONE_BY_ONE.reset(token)
+
+    return computed
 
 
 class Traced:
@@ -43,12 +64,13 @@ class Traced:
         primals: Sequence[Any],
         argnums: Sequence[int] | None = None,
         has_aux: bool = False,
+        options: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.floor = next_number()
         self.numbers = range(len(primals)) if argnums is None else argnums
         self.nested = False
-        for p in primals:
+        for p in primals if not options else (*primals, *options.values()):
             if isinstance(p, Tensor) or (type(p) not in _ARRAYS and _holds_tensor(p)):
                 self.nested = True
         arguments = list(primals)
@@ -62,7 +84,7 @@ class Traced:
         try:
             for i in self.numbers:
                 arguments[i] = self._fresh_argument(primals[i], i)
-            out = f(*arguments)
+            out = f(*arguments, **options) if options else f(*arguments)
         finally:
             _INSIDE.reset(token)
             if recording is not None:
@@ -268,6 +290,12 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
             f"other. {where(name)}"
         )
     if array.dtype != like.dtype:
+        if array.dtype.kind == "c":
+            at = f" for argument {place}" if isinstance(place, int) else place
+            raise DTypeError(
+                f"{name}: a {what} must be real, since gradients are, got dtype {array.dtype}{at}; take np.real of it, "
+                f"or real and imaginary parts one after the other. {where(name)}"
+            )
         array = array.astype(like.dtype)
     if create:
         return array if isinstance(array, Tensor) else Tensor(array)
@@ -276,13 +304,25 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
 
 def argument_numbers(name: str, argnums: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
     """The positions of the arguments to differentiate, not negative."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    try:
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(map(index, np.reshape(argnums, -1)))
+    except TypeError:
+        raise ArgumentError(
+            f"{name}: argnums must be a whole number or a sequence of them, got {argnums!r}; count the positional "
+            f"arguments from 0. {where(name)}"
+        ) from None
     for n in numbers:
         if not -len(args) <= n < len(args):
             raise ArgumentError(
                 f"{name}: argnums must name positional arguments, got {n} for a call with {len(args)}. {where(name)}"
             )
-    return tuple(n % len(args) for n in numbers)
+    places = tuple(n % len(args) for n in numbers)
+    if len(set(places)) < len(places):
+        raise ArgumentError(
+            f"{name}: argnums must name each argument once, got {argnums!r} for a call with {len(args)}; leave out the "
+            f"repeated one. {where(name)}"
+        )
+    return places
 
 
 def outer_entries(out: Tensor, floor: int, inputs: Sequence[Any]) -> list[Any]:

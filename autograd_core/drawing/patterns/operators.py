@@ -378,6 +378,9 @@ _BY_NAME: dict[str, _Rule] = {
     "cumprod": _cumsum,
     "softmax": _along,
     "log_softmax": _along,
+    "determined": lambda op, statics, shapes, i, target, output: (
+        Pattern(shapes[i], target, ()) if i else broadcast(shapes[i], target)
+    ),
     "sort": _sorted,
     "partition": _sorted,
     "roll": _roll,
