@@ -223,6 +223,7 @@ class Operator:
         self.multiple: bool = options["multiple"]
         self.differentiable: bool = options["differentiable"]
         self.symmetric: bool = options.get("symmetric", False)
+        self.pure: bool = options.get("pure", True)  # False: runs a user function, once
         self.aliases: bool = kind in ("view", "gather") or options.get("aliases", False)
         self.numpy: tuple[Any, ...] = options["numpy"]
         self.special: str | None = options["special"]

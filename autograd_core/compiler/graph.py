@@ -40,6 +40,7 @@ _OPTIONS: dict[str, Any] = dict(
     differentiable=True,
     numpy=(),
     special=None,
+    pure=False,
 )
 
 

@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from autograd_core.node import Constant, Node
-from autograd_core.operator import registry
 from autograd_core.tensor import Tensor
 
 Leaf: TypeAlias = Tensor | Constant
@@ -117,8 +116,8 @@ def constant_value(node: Node, place: int) -> Any:
 
 
 def is_pure(op: Any) -> bool:
-    """Whether an operator may be run again: one that was made elsewhere, as by a checkpoint, may have side effects."""
-    return registry.operators.get(op.name) is op
+    """Whether an operator may be run again: a checkpoint, or a compiled function, may have side effects."""
+    return bool(op.pure)
 
 
 def is_written(entry: Any, node: Node) -> bool:

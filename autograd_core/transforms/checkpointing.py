@@ -86,6 +86,7 @@ _CHECKPOINT: dict[str, Any] = dict(
     differentiable=True,
     numpy=(),
     special=None,
+    pure=False,
 )
 
 
