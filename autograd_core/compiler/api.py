@@ -20,6 +20,7 @@ from .recording import recorded as record_call
 __all__ = ["Compiled", "compile"]
 
 _KEPT = 8  # recordings of one function at a time
+_PLAIN = frozenset({Tensor, np.ndarray})  # arguments that are no containers, for sure
 
 
 def compile(fn: Any = None, *, backend: str | None = None) -> Any:
@@ -85,8 +86,13 @@ class Compiled:
         state = current()
         if state.trace is not None or state.watch:  # part of another recording, or every operation is looked at
             return self.fn(*args, **kwargs)
-        leaves, structure = flatten((args, kwargs))
-        key = _signature(leaves, structure, state)
+        if not kwargs and _PLAIN.issuperset(map(type, args)):
+            leaves = list(args)
+            structure, form = _flat(len(args))
+        else:
+            leaves, structure = flatten((args, kwargs))
+            form = _form(structure)
+        key = _signature(leaves, form, state)
         if key is None:
             return self.fn(*args, **kwargs)
         for recording in tuple(self._recordings.get(key, ())):
@@ -127,7 +133,7 @@ class Compiled:
         return f"compile({self.fn!r}, backend={self.backend!r})"
 
 
-def _signature(leaves: list[Any], structure: Structure, state: State) -> Any:
+def _signature(leaves: list[Any], form: Any, state: State) -> Any:
     """What calls that share a recording have in common: in arguments and state. None with arrays of other kinds."""
     parts: list[Any] = []
     seen: dict[int, int] = {}
@@ -151,7 +157,14 @@ def _signature(leaves: list[Any], structure: Structure, state: State) -> Any:
             return None
         else:
             parts.append((type(x), id(x)))
-    return tuple(parts), _form(structure), state.record, state.replaying
+    return tuple(parts), form, state.record, state.replaying
+
+
+@functools.cache
+def _flat(count: int) -> tuple[Structure, Any]:
+    """The structure of that many arguments without containers, and its form: found once, not in every call."""
+    structure = flatten(((0.0,) * count, {}))[1]
+    return structure, _form(structure)
 
 
 def _hooks(t: Tensor) -> Any:

@@ -103,7 +103,7 @@ class Recording:
         places: dict[int, int] = {}
         for k, x in enumerate(outs):
             if isinstance(x, Tensor) and id(x) in places:
-                self.results.append(("again", places[id(x)]))
+                self.results.append(("again", places[id(x)], None))
                 continue
             places[id(x)] = k
             self.results.append(self._result(trace, x, graph))
@@ -218,7 +218,7 @@ class Recording:
         if self.differentiable is not None:
             graph = self.differentiable.tensors(leaves, arrays, outs, drawn, state)
         built: list[Any] = []
-        for kind, what, more in self.results_of():
+        for kind, what, more in self.results:
             if kind == "again":
                 built.append(built[what])
             elif kind == "array":
@@ -238,10 +238,6 @@ class Recording:
                     t._grad = result(outs[more[0]])
                 built.append(t)
         return built[0] if self.out_structure is LEAF else self.out_structure.build(built)
-
-    def results_of(self) -> list[Any]:
-        """(kind, what, more) of every leaf of the result."""
-        return [r if len(r) == 3 else (*r, None) for r in self.results]
 
 
 def _tensor(origin: Any, leaves: list[Any]) -> Any:
