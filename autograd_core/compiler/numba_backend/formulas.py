@@ -108,7 +108,7 @@ def formula(call: Call) -> Formula | None:
 
 
 def _cast(call: Call, dtype: np.dtype[Any]) -> Formula | None:
-    if call.function is not cast or call.args[0].dtype.kind == "f" and dtype.kind in "iu":
+    if call.function is not cast or (call.args[0].dtype.kind == "f" and dtype.kind in "iu"):
         return None  # what a float out of range becomes is left to NumPy
     return Formula("{0}", (dtype,), dtype, _CHEAP) if dtype.kind != "b" else _truth(call.args[0].dtype)
 
@@ -157,7 +157,7 @@ def _ufunc(call: Call, dtype: np.dtype[Any]) -> Formula | None:
         found = _FLOAT.get(ufunc)
         if found is None and ufunc.__name__ in _FUNCTIONS[loop[0].char]:
             found = (f"{ufunc.__name__}_{loop[0].name}({{0}})", _FUNCTION)
-    elif kind == "i" or kind == "u" and ufunc is not np.negative:
+    elif kind == "i" or (kind == "u" and ufunc is not np.negative):
         found = _INTEGER.get(ufunc)
     if found is None:
         return None

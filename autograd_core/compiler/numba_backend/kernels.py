@@ -119,6 +119,7 @@ def _machine_code(function: Any, kernel: Kernel, types: tuple[str, ...], *, cach
         cache=cache,
         pipeline_class=KernelCompiler,
     )(function)
+    result: Any
     (result,) = dispatcher.overloads.values()
     # Past the dispatcher, which would look at the type of every argument.
     entry: Callable[..., None] = result.entry_point

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-_STEP = {"maximum": "larger", "minimum": "smaller"}
-
 
 def write(g: _Generator) -> _Lines:
     """The body of the function."""
@@ -73,7 +71,8 @@ class _Writer:
 
     def element(self, node: Node) -> np.dtype[Any]:
         """In what dtype terms are added within the innermost loop."""
-        return node.call.result.dtype
+        dtype: np.dtype[Any] = node.call.result.dtype
+        return dtype
 
     def term(self, node: Node, names: dict[Any, str]) -> str:
         """The operand of a reduction in the dtype of its terms."""
@@ -82,7 +81,7 @@ class _Writer:
         return self.g._converted(name, use.root.dtype, self.element(node))
 
     def step(self, node: Node, total: str, term: str, *, lanes: bool) -> str:
-        """The next value of an accumulator. In lanes: NaN is taken care of apart, and sums are in any order."""
+        """The next value of an accumulator. In lanes: sums are in any order."""
         reduction = self.reduction(node)
         floating = node.call.result.dtype.kind == "f"
         if reduction == "add":
@@ -91,9 +90,7 @@ class _Writer:
             return f"{node.call.result.dtype.name}({total} + {term})"
         if not floating:
             return f"{'max' if reduction == 'maximum' else 'min'}({total}, {term})"
-        if not lanes:
-            return f"{reduction}({total}, {term})"
-        return f"{_STEP[reduction]}({total}, {start(reduction, node.call.result.dtype)} if {term} != {term} else {term})"
+        return f"{reduction}({total}, {term})"
 
     def guarded(self, node: Node) -> bool:
         return self.reduction(node) != "add" and node.call.result.dtype.kind == "f"
@@ -102,21 +99,26 @@ class _Writer:
         return f"{self.g.names[node.call.result]}_part"
 
     def begin_local(self, node: Node) -> None:
-        self.lines(f"{self.local(node)} = {start(self.reduction(node), self.element(node))}")
+        name, reduction, dtype = self.local(node), self.reduction(node), self.element(node)
         if self.guarded(node):
-            self.lines(f"{self.local(node)}_nan = False")
+            key = np.iinfo("int32" if dtype.char == "f" else "int64")
+            self.lines(f"{name}_key = {key.dtype.name}({key.min if reduction == 'maximum' else key.max})")
+        else:
+            self.lines(f"{name} = {start(reduction, dtype)}")
 
     def step_local(self, node: Node, names: dict[Any, str]) -> None:
         name, term = self.local(node), self.term(node, names)
-        self.lines(f"{name} = {self.step(node, name, term, lanes=True)}")
         if self.guarded(node):
-            self.lines(f"{name}_nan = {name}_nan | ({term} != {term})")
+            choose, side = ("max", "upper") if self.reduction(node) == "maximum" else ("min", "lower")
+            self.lines(f"{name}_key = {choose}({name}_key, {side}_key_{self.element(node).name}({term}))")
+        else:
+            self.lines(f"{name} = {self.step(node, name, term, lanes=True)}")
 
     def end_local(self, node: Node) -> str:
         """The local result, as an expression in the accumulator's dtype."""
         name = self.local(node)
         if self.guarded(node):
-            self.lines(f"{name} = {self.element(node).name}(nan) if {name}_nan else {name}")
+            self.lines(f"{name} = from_key_{self.element(node).name}({name}_key)")
         return self.g._converted(name, self.element(node), self.wide(node))
 
     # -- totals ----------------------------------------------------------------------------------------------------
@@ -158,8 +160,6 @@ class _Writer:
                     lines(f"    store({g._array(node.call.result)}, 0, {g.names[node.call.result]})")
         if g.vector is None:
             return
-        if g.columns:
-            lines(f"width = {g.block}")
         lines("for task in range(first, last):")
         lines.depth += 1
         self.decode()

@@ -74,9 +74,33 @@ class _Partition:
         for call in self.program.calls:
             if call.kind != "check":
                 self._add(call)
+        self._join_siblings()
         for unit in list(self.units):
             self._settle(unit)
         return list(self.units)
+
+    def _join_siblings(self) -> None:
+        """Clusters that read the same array in the same way, such as a bias's gradient and the rest of the layer."""
+        readers: dict[Value, list[Unit]] = {}
+        for unit in self.units:
+            own = {node.call.result for node in unit.nodes}
+            for root in {use.root: None for node in unit.nodes for use in node.uses}:
+                if root not in own and root.size > 1:
+                    readers.setdefault(root, []).append(unit)
+        now: dict[Unit, Unit] = {}
+
+        def current(unit: Unit) -> Unit:
+            while unit in now:
+                unit = now[unit]
+            return unit
+
+        for units in readers.values():
+            for a, b in zip(units, units[1:]):
+                a, b = current(a), current(b)
+                if a is not b:
+                    merged = self._merged(a, b, apart=False)
+                    if merged is not b:
+                        now[a] = now[b] = merged
 
     def _source(self, value: Value) -> Unit | None:
         """The unit that makes a value; a view that no unit makes is made where it is needed, from its root."""
@@ -129,8 +153,8 @@ class _Partition:
             if source is not None and source is not unit and source.nodes:
                 unit = self._merged(source, unit)
 
-    def _merged(self, a: Unit, b: Unit) -> Unit:
-        """One unit in place of two if they may be one; otherwise b."""
+    def _merged(self, a: Unit, b: Unit, *, apart: bool = True) -> Unit:
+        """One unit in place of two if they may be one; otherwise b. Unless `apart`, what both read must be the same."""
         if len(a.nodes) + len(b.nodes) > MOST_CALLS:
             return b
         if any(s is not a and s.depends & a.bits for s in b.sources):
@@ -140,7 +164,7 @@ class _Partition:
         mark = self.axes.mark()
         nodes = a.nodes + b.nodes if a.position < b.position else b.nodes + a.nodes
         nodes.sort(key=self._order)
-        for shared in (True, False):
+        for shared in (True, False) if apart else (True,):
             space = self._together(nodes, set(b.nodes), shared)
             if space is not None:
                 break

@@ -19,7 +19,7 @@ from .threads import THREADS, each_chunk
 
 __all__ = ["Runner", "build"]
 
-PARALLEL = 1 << 19  # work (additions of one element) from which a second thread pays
+PARALLEL = 5e6  # work (see `Kernel.work`; about 80 us) from which a second thread pays
 CHUNKS = 8  # ranges of tasks, so that a thread that comes late finds less to do
 
 
@@ -72,7 +72,7 @@ class Runner:
                 step.kernel = generate(unit.nodes, unit.space, (wanted & mine) - set(updates), updates, numbers)
                 step.function = compiled(step.kernel)
                 if step.kernel.work > PARALLEL:
-                    step.chunks = min(CHUNKS, step.kernel.tasks)
+                    step.chunks = min(CHUNKS, step.kernel.tasks, max(2, int(step.kernel.work / PARALLEL * 2)))
             self.steps.append(step)
         self.updates = [(p, v) for p, v in program.updates if v not in in_place]
         self.update_inputs = [place for place, _ in program.updates]
@@ -157,8 +157,8 @@ class Runner:
                 if step.function is not None:
                     self._run_kernel(i, step, store, space)
                 else:
+                    assert step.unit.call is not None
                     for call in (*step.needs, step.unit.call):
-                        assert call is not None
                         store.update(zip(call.results, execute(call, store.__getitem__), strict=True))
                 for value in step.drops:
                     store.pop(value, None)
@@ -295,18 +295,18 @@ def _in_place(program: Program, units: list[Unit]) -> dict[Value, Value]:
             last_reader[root] = max(last_reader.get(root, -1), late)
     new: dict[Value, Value] = {}
     for place, value in program.updates:
-        unit = unit_of.get(value)
-        if unit is None or not unit.nodes or unit.space is None or final.count(value) != 1:
+        maker = unit_of.get(value)
+        if maker is None or not maker.nodes or maker.space is None or final.count(value) != 1:
             continue
         if place.shape != value.shape or place.dtype != value.dtype:
             continue
-        if last_reader.get(place, -1) > position[unit]:
+        if last_reader.get(place, -1) > position[maker]:
             continue
         # Nobody else may read the new value from the buffer that it would otherwise have, nor the old one late.
         read_elsewhere = any(
-            _root(v, makers, made) is value for other in units if other is not unit for v in other.reads()
+            _root(v, makers, made) is value for other in units if other is not maker for v in other.reads()
         )
-        if read_elsewhere or not _element_by_element(unit, place, value):
+        if read_elsewhere or not _element_by_element(maker, place, value):
             continue
         new[value] = place
     return new
@@ -328,4 +328,3 @@ def _element_by_element(unit: Unit, place: Value, value: Value) -> bool:
 def build(program: Program) -> Runner:
     """A function that runs the program, with its elementwise calls and reductions in compiled loops."""
     return Runner(program)
-

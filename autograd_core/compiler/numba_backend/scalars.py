@@ -23,13 +23,39 @@ from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 __all__ = [
-    "bits", "erf_float32", "exp_float32", "exp_float64", "expit_float32", "expit_float64", "expm1_float32", "larger",
-    "load", "log1p_float32", "log_float32", "log_float64", "maximum", "minimum", "ndtr_float32", "plus", "sign",
-    "smaller", "sqrt", "store", "tanh_float32", "tanh_float64", "wide_vectors",
+    "bits",
+    "erf_float32",
+    "exp_float32",
+    "exp_float64",
+    "expit_float32",
+    "expit_float64",
+    "expm1_float32",
+    "from_key_float32",
+    "from_key_float64",
+    "load",
+    "log1p_float32",
+    "log_float32",
+    "log_float64",
+    "lower_key_float32",
+    "lower_key_float64",
+    "maximum",
+    "minimum",
+    "ndtr_float32",
+    "plus",
+    "sign",
+    "sqrt",
+    "store",
+    "tanh_float32",
+    "tanh_float64",
+    "upper_key_float32",
+    "upper_key_float64",
+    "wide_vectors",
 ]
 
 float32, float64, int32, int64 = np.float32, np.float64, np.int32, np.int64
 inf = math.inf
+_intrinsic: Any = intrinsic  # what it makes has another signature within kernels
+_proxy: Any = cgutils.create_struct_proxy
 
 
 class KernelCompiler(Compiler):  # type: ignore[misc]
@@ -43,7 +69,7 @@ class KernelCompiler(Compiler):  # type: ignore[misc]
 # -- what LLVM is to know ----------------------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def wide_vectors(context: Any) -> Any:
     """The function that calls this uses the machine's widest vectors (512 bits, where LLVM would take 256)."""
 
@@ -56,11 +82,11 @@ def wide_vectors(context: Any) -> Any:
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = cgutils.create_struct_proxy(array_type)(context, builder, array).data
+    data = _proxy(array_type)(context, builder, array).data
     return builder.gep(data, [index], inbounds=True)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def load(context: Any, array: Any, index: Any) -> Any:
     """array[index], index >= 0: without the test for a negative index, which keeps loops from being vectorized."""
 
@@ -71,7 +97,7 @@ def load(context: Any, array: Any, index: Any) -> Any:
     return array.dtype(array, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def store(context: Any, array: Any, index: Any, value: Any) -> Any:
     """array[index] = value, index >= 0."""
 
@@ -91,7 +117,7 @@ _SAME_BITS = {
 }
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def bits(context: Any, x: Any) -> Any:
     """A float's bits as an integer, and back."""
     result = _SAME_BITS.get(x)
@@ -104,7 +130,7 @@ def bits(context: Any, x: Any) -> Any:
     return result(x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def sqrt(context: Any, x: Any) -> Any:
     """The machine's square root; NaN below 0."""
 
@@ -128,16 +154,52 @@ def plus(a, b):  # type: ignore[no-untyped-def]
     return a + b
 
 
-@_inlined("nnan", "nsz")
-def larger(a, b):  # type: ignore[no-untyped-def]
-    """A maximum's step on numbers without NaN."""
-    return a if a > b else b
+# A float maximum in lanes: LLVM vectorizes it for integers only. The bits of a float, those of negative ones flipped,
+# are ordered as the floats are; NaN becomes the greatest key (for a minimum the least), so that it wins.
 
 
-@_inlined("nnan", "nsz")
-def smaller(a, b):  # type: ignore[no-untyped-def]
-    """A minimum's step on numbers without NaN."""
-    return a if a < b else b
+@_inlined()
+def upper_key_float32(x):  # type: ignore[no-untyped-def]
+    """The key of x for a maximum."""
+    i = bits(x)
+    key = int32(i ^ int32(int32(i >> int32(31)) & int32(0x7FFFFFFF)))
+    return int32(0x7FFFFFFF) if x != x else key
+
+
+@_inlined()
+def lower_key_float32(x):  # type: ignore[no-untyped-def]
+    """The key of x for a minimum."""
+    i = bits(x)
+    key = int32(i ^ int32(int32(i >> int32(31)) & int32(0x7FFFFFFF)))
+    return int32(-0x80000000) if x != x else key
+
+
+@_inlined()
+def from_key_float32(key):  # type: ignore[no-untyped-def]
+    """The float of a key."""
+    return bits(int32(key ^ int32(int32(key >> int32(31)) & int32(0x7FFFFFFF))))
+
+
+@_inlined()
+def upper_key_float64(x):  # type: ignore[no-untyped-def]
+    """The key of x for a maximum."""
+    i = bits(x)
+    key = i ^ ((i >> int64(63)) & int64(0x7FFFFFFFFFFFFFFF))
+    return int64(0x7FFFFFFFFFFFFFFF) if x != x else key
+
+
+@_inlined()
+def lower_key_float64(x):  # type: ignore[no-untyped-def]
+    """The key of x for a minimum."""
+    i = bits(x)
+    key = i ^ ((i >> int64(63)) & int64(0x7FFFFFFFFFFFFFFF))
+    return int64(-0x8000000000000000) if x != x else key
+
+
+@_inlined()
+def from_key_float64(key):  # type: ignore[no-untyped-def]
+    """The float of a key."""
+    return bits(key ^ ((key >> int64(63)) & int64(0x7FFFFFFFFFFFFFFF)))
 
 
 @_inlined()
@@ -155,7 +217,7 @@ def minimum(a, b):  # type: ignore[no-untyped-def]
 @_inlined()
 def sign(a):  # type: ignore[no-untyped-def]
     """np.sign of a float: NaN stays."""
-    return a if a != a else type(a)((a > 0)) - type(a)((a < 0))
+    return a if a != a else type(a)(a > 0) - type(a)(a < 0)
 
 
 # -- float32 -----------------------------------------------------------------------------------------------------------
@@ -225,7 +287,7 @@ def _log_float32(x, low):  # type: ignore[no-untyped-def]
 
 @_inlined()
 def log_float32(x):  # type: ignore[no-untyped-def]
-    """ln x: -infinity at 0, NaN below."""
+    """Ln x: -infinity at 0, NaN below."""
     tiny = x < float32(1.17549435e-38)
     normal = x * float32(8388608) if tiny else x
     out = _log_float32(normal, float32(0)) - (float32(15.942385) if tiny else float32(0))
@@ -250,7 +312,7 @@ def log1p_float32(x):  # type: ignore[no-untyped-def]
 
 @_inlined("contract")
 def tanh_float32(x):  # type: ignore[no-untyped-def]
-    """tanh x: a polynomial near 0, 1 - 2 / (e^2x + 1) beyond 0.625."""
+    """Tanh x: a polynomial near 0, 1 - 2 / (e^2x + 1) beyond 0.625."""
     z = abs(x)
     s = z * z
     p = float32(-5.70498872745e-3)
@@ -337,7 +399,7 @@ def exp_float64(x):  # type: ignore[no-untyped-def]
 
 @_inlined("contract")
 def log_float64(x):  # type: ignore[no-untyped-def]
-    """ln x: -infinity at 0, NaN below."""
+    """Ln x: -infinity at 0, NaN below."""
     tiny = x < 2.2250738585072014e-308
     y = x * 18014398509481984.0 if tiny else x  # 2^54
     i = bits(y)
@@ -365,7 +427,7 @@ def log_float64(x):  # type: ignore[no-untyped-def]
 
 @_inlined("contract")
 def tanh_float64(x):  # type: ignore[no-untyped-def]
-    """tanh x: a rational function near 0, 1 - 2 / (e^2x + 1) beyond 0.625."""
+    """Tanh x: a rational function near 0, 1 - 2 / (e^2x + 1) beyond 0.625."""
     z = abs(x)
     s = z * z
     p = (-9.64399179425052238628e-1 * s - 9.92877231001918586564e1) * s - 1.61468768441708447952e3

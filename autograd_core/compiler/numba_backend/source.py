@@ -23,11 +23,12 @@ from ..program import Value
 from .axes import Atom, Axes
 from .clusters import Node, Space, Use
 from .formulas import REDUCTIONS
+from .threads import THREADS
 
 __all__ = ["Kernel", "Parameter", "generate"]
 
 AGAIN = 8  # additions up to which a value is computed again rather than kept
-BLOCK = 128  # columns of a block where something is summed
+BLOCK = 256  # columns of a block where something is summed, at most
 FLAT_BLOCK = 4096  # and where nothing is
 STRIP = 128  # terms that a float32 sum takes before it is added to a float64 one
 LONG_ROW = 8192
@@ -98,7 +99,11 @@ class _Lines:
 
 
 def generate(
-    nodes: list[Node], space: Space, wanted: set[Value], updates: dict[Value, Value], sizes: set[int] = frozenset()  # type: ignore[assignment]
+    nodes: list[Node],
+    space: Space,
+    wanted: set[Value],
+    updates: dict[Value, Value],
+    sizes: set[int] = frozenset(),  # type: ignore[assignment]
 ) -> Kernel:
     """The kernel of a cluster.
 
@@ -160,7 +165,9 @@ class _Generator:
             outer = atom in self.space.outer
             if groups and groups[-1].outer == outer:
                 before = groups[-1].atoms[-1]
-                if all((before in s) == (atom in s) and (atom not in s or (before, atom) in pairs) for s, pairs in sets):
+                if all(
+                    (before in s) == (atom in s) and (atom not in s or (before, atom) in pairs) for s, pairs in sets
+                ):
                     groups[-1].atoms.append(atom)
                     groups[-1].length *= atom.length
                     continue
@@ -174,7 +181,13 @@ class _Generator:
         self.inner = [g for g in groups if not g.outer]
         self.outer = [g for g in groups if g.outer]
         self.first_of = {g.atoms[0]: g for g in groups}
-        self.block = BLOCK if self.inner else FLAT_BLOCK
+        self.block = FLAT_BLOCK
+        if self.columns and self.inner:
+            # Wide blocks write whole lines in order; but each thread is to have one, and whole vectors.
+            share = -(-groups[-1].length // THREADS)
+            self.block = min(BLOCK, max(16, -(-share // 16) * 16))
+        if self.columns:
+            self.parameters["width"] = Parameter("width", "size", self.block)
 
     def _groups_of(self, atoms: list[Atom]) -> list[_Group]:
         return [self.first_of[a] for a in atoms if a in self.first_of]
