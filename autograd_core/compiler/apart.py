@@ -27,15 +27,12 @@ class Apart:
         """Raises TraceError if two of the arrays share memory, one of which is written to."""
         if not self.written:
             return
-        known = self._known
-        same = len(known) == len(arrays) and all(
-            a is b if kind == "captured" else i not in self.written
-            for i, (a, b, kind) in enumerate(zip(arrays, known, kinds, strict=True))
-        )
+        known = self._known if len(self._known) == len(arrays) else [None] * len(arrays)
+        same = all(arrays[i] is known[i] for i in self.written)
         if not same:
             self._spans = sorted((*np.lib.array_utils.byte_bounds(arrays[i]), i) for i in self.written)
-        for i, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
-            if (same and kind == "captured") or not array.size:
+        for i, array in enumerate(arrays):
+            if (same and array is known[i]) or not array.size:
                 continue
             low, high = np.lib.array_utils.byte_bounds(array)
             at = bisect_left(self._spans, (low, 0, 0))

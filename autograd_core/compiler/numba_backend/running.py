@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Call, Program, Value, execute
+from ..program import Call, Program, Value
 from .clusters import Node
 from .kernels import compiled
 from .partition import SINGLE_CALL, Unit, partition
 from .source import Kernel, generate
-from .threads import THREADS, each_chunk
+from .threads import THREADS
+from .writing import Writer
 
 __all__ = ["Runner", "build"]
 
@@ -24,7 +25,7 @@ CHUNKS = 8  # ranges of tasks, so that a thread that comes late finds less to do
 
 
 @dataclass(eq=False)
-class _Step:
+class Step:
     """A unit with what it takes to run it."""
 
     unit: Unit
@@ -33,12 +34,13 @@ class _Step:
     chunks: int = 1
     drops: list[Value] = field(default_factory=list)
     needs: list[Call] = field(default_factory=list)
+    totals: list[Value] = field(default_factory=list)
 
 
 class _Workspace:
     """Scratch arrays of one run at a time."""
 
-    def __init__(self, steps: list[_Step]) -> None:
+    def __init__(self, steps: list[Step]) -> None:
         self.scratch: dict[tuple[int, int], list[Any]] = {}
         for i, step in enumerate(steps):
             if step.kernel is None:
@@ -53,19 +55,19 @@ class Runner:
 
     Attributes:
         source: the kernels' sources.
+        program_source: the function that calls them.
     """
 
     def __init__(self, program: Program, single_call: int = SINGLE_CALL) -> None:
         self.program = program
-        self.checks = [call for call in program.calls if call.kind == "check"]
         self.makers = {value: call for call in program.calls for value in call.results}
         units = partition(program, single_call)
         in_place = _in_place(program, units)
         wanted = _wanted(program, units, self.makers)
         numbers = _lengths(program)
-        self.steps: list[_Step] = []
+        self.steps: list[Step] = []
         for unit in units:
-            step = _Step(unit)
+            step = Step(unit)
             if unit.nodes and unit.space is not None:
                 mine = {node.call.result for node in unit.nodes}
                 updates = {v: p for v, p in in_place.items() if v in mine}
@@ -75,11 +77,14 @@ class Runner:
                     step.chunks = min(CHUNKS, step.kernel.tasks, max(2, int(step.kernel.work / PARALLEL * 2)))
             self.steps.append(step)
         self.updates = [(p, v) for p, v in program.updates if v not in in_place]
-        self.update_inputs = [place for place, _ in program.updates]
         self._plan_views()
         self._plan_drops()
+        for step in self.steps:
+            if step.kernel is not None:
+                step.totals = [node.call.result for node in _total_nodes(step)]
         self._free: list[_Workspace] = []
         self._lock = threading.Lock()
+        self._run, self.program_source = self._write()
 
     @property
     def source(self) -> str:
@@ -111,7 +116,7 @@ class Runner:
 
     def _plan_drops(self) -> None:
         """After which step an array is not read any more, so that its memory is free."""
-        last: dict[Value, _Step | None] = {}
+        last: dict[Value, Step | None] = {}
         for step in self.steps:
             for call in step.needs:
                 for value in (*call.operands(), *call.results):
@@ -134,114 +139,58 @@ class Runner:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
+    def _write(self) -> tuple[Callable[..., Any], str]:
+        writer = Writer(self.program.inputs, self.program.constants)
+        for call in self.program.calls:
+            if call.kind == "check":
+                writer.call(call)
+        for i, step in enumerate(self.steps):
+            for call in step.needs:
+                writer.call(call)
+            if step.kernel is not None:
+                writer.kernel(i, step)
+            else:
+                assert step.unit.call is not None
+                writer.call(step.unit.call)
+            writer.drop(step.drops)
+        for call in self.last_views:
+            writer.call(call)
+        # Outputs in memory of their own; updates after everything has been read.
+        given = ", ".join(writer.name(v) for v in (*self.program.inputs, *self.program.constants))
+        wanted = ", ".join(map(writer.name, self.program.outputs))
+        writer.lines.append(f"outputs = {writer.bound('owned', _owned)}([{wanted}], [{given}])")
+        for i, (_, value) in enumerate(self.updates):
+            writer.lines.append(f"new{i} = {writer.name(value)}{'.copy()' if len(self.updates) > 1 else ''}")
+        for i, (place, _) in enumerate(self.updates):
+            writer.lines.append(f"{writer.name(place)}[...] = new{i}")
+        writer.lines.append("return outputs")
+        return writer.function("<compiled program>")
+
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
-        program = self.program
-        store: dict[Value, Any] = dict(program.constants)
-        for value, array in zip(program.inputs, arrays, strict=True):
-            if array.shape != value.shape or array.dtype != value.dtype:
-                raise ValueError(
-                    f"compile: the program was recorded for an input of {value.dtype}{list(value.shape)}, got "
-                    f"{array.dtype}{list(array.shape)}; record it anew for other shapes and data types"
-                )
-            store[value] = array
-        given = {id(array) for array in store.values()}
-        for call in self.checks:
-            execute(call, store.__getitem__)
-        self._separate(store)
+        """The outputs; the updates are written into the inputs' arrays."""
         with self._lock:
             space = self._free.pop() if self._free else None
         if space is None:
             space = _Workspace(self.steps)
         try:
-            for i, step in enumerate(self.steps):
-                if step.function is not None:
-                    self._run_kernel(i, step, store, space)
-                else:
-                    assert step.unit.call is not None
-                    for call in (*step.needs, step.unit.call):
-                        store.update(zip(call.results, execute(call, store.__getitem__), strict=True))
-                for value in step.drops:
-                    store.pop(value, None)
+            outputs: list[Any] = self._run(space.scratch, *arrays)
+            return outputs
         finally:
             with self._lock:
                 self._free.append(space)
-        for call in self.last_views:
-            store.update(zip(call.results, execute(call, store.__getitem__), strict=True))
-        outputs = []
-        for value in program.outputs:
-            array = store[value]
-            outputs.append(array.copy() if array.base is not None or id(array) in given else array)
-            given.add(id(array))
-        if self.updates:
-            new = [(store[place], np.copy(store[value])) for place, value in self.updates]
-            for target, array in new:
-                target[...] = array
-        return outputs
-
-    def _separate(self, store: dict[Value, Any]) -> None:
-        """Copies of inputs that share memory with one that is written in place."""
-        for place in self.update_inputs:
-            target = store[place]
-            for value in self.program.inputs:
-                if value is not place and np.may_share_memory(store[value], target):
-                    if value in self.update_inputs:
-                        raise ValueError(
-                            "compile: two inputs that the program updates share memory; give each an array of its own"
-                        )
-                    store[value] = store[value].copy()
-
-    def _run_kernel(self, index: int, step: _Step, store: dict[Value, Any], space: _Workspace) -> None:
-        kernel, function = step.kernel, step.function
-        assert kernel is not None and function is not None
-        arguments: list[Any] = []
-        scratch_at: list[int] = []
-        totals: list[tuple[Any, Any]] = []
-        copied: list[tuple[Any, Any]] = []
-        for parameter in kernel.parameters:
-            kind, value = parameter.kind, parameter.value
-            if kind == "read":
-                arguments.append(store[value].reshape(-1))
-            elif kind == "write":
-                array = store[value] = np.empty(value.shape, value.dtype)
-                arguments.append(array.reshape(-1))
-            elif kind == "update":
-                target = store[value]
-                flat = target.reshape(-1)
-                if not np.may_share_memory(flat, target):
-                    copied.append((target, flat))
-                arguments.append(flat)
-            elif kind == "scratch":
-                scratch_at.append(len(arguments))
-                arguments.append(None)
-            elif kind == "total":
-                chunk_totals = np.empty(step.chunks * parameter.size, parameter.dtype)
-                totals.append((parameter, chunk_totals))
-                arguments.append(chunk_totals)
-            else:
-                arguments.append(value)
-        if step.chunks == 1:
-            for at, array in zip(scratch_at, space.scratch[index, 0]):
-                arguments[at] = array
-            function(0, kernel.tasks, 0, *arguments)
-        else:
-            tasks, chunks = kernel.tasks, step.chunks
-
-            def work(chunk: int, worker: int) -> None:
-                mine = list(arguments)
-                for at, array in zip(scratch_at, space.scratch[index, worker]):
-                    mine[at] = array
-                function(chunk * tasks // chunks, (chunk + 1) * tasks // chunks, chunk, *mine)
-
-            each_chunk(work, chunks)
-        for target, flat in copied:
-            target[...] = flat.reshape(target.shape)
-        for node, (parameter, chunk_totals) in zip(_total_nodes(step), totals):
-            value = node.call.result
-            combined = parameter.combine.reduce(chunk_totals.reshape(step.chunks, parameter.size), axis=0)
-            store[value] = combined.astype(value.dtype).reshape(value.shape)
 
 
-def _total_nodes(step: _Step) -> list[Node]:
+def _owned(arrays: list[Any], given: list[Any]) -> list[Any]:
+    """The arrays, copied where they may share memory with each other or with what was given."""
+    taken = set(map(id, given))
+    for i, array in enumerate(arrays):
+        if array.base is not None or id(array) in taken:
+            arrays[i] = array.copy()
+        taken.add(id(array))
+    return arrays
+
+
+def _total_nodes(step: Step) -> list[Node]:
     assert step.kernel is not None
     by_name = {p.name: p for p in step.kernel.parameters if p.kind == "total"}
     nodes = {f"_{i}_total": n for i, n in enumerate(step.unit.nodes)}
