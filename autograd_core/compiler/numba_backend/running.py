@@ -135,6 +135,7 @@ class Runner:
     # -- running ---------------------------------------------------------------------------------------------------
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The outputs; the updates are written into the inputs' arrays."""
         program = self.program
         store: dict[Value, Any] = dict(program.constants)
         for value, array in zip(program.inputs, arrays, strict=True):
