@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,6 +79,7 @@ class Runner:
         self.update_inputs = [place for place, _ in program.updates]
         self._plan_views()
         self._plan_drops()
+        self._apart: list[weakref.ref[Any]] = []  # inputs that are known not to overlap
         self._free: list[_Workspace] = []
         self._lock = threading.Lock()
 
@@ -181,6 +183,13 @@ class Runner:
 
     def _separate(self, store: dict[Value, Any]) -> None:
         """Copies of inputs that share memory with one that is written in place."""
+        if not self.update_inputs:
+            return
+        given = [store[value] for value in self.program.inputs]
+        # A training loop passes the same arrays at every step.
+        if self._apart and all(known() is array for known, array in zip(self._apart, given)):
+            return
+        copied = False
         for place in self.update_inputs:
             target = store[place]
             for value in self.program.inputs:
@@ -190,6 +199,8 @@ class Runner:
                             "compile: two inputs that the program updates share memory; give each an array of its own"
                         )
                     store[value] = store[value].copy()
+                    copied = True
+        self._apart = [] if copied else [weakref.ref(array) for array in given]
 
     def _run_kernel(self, index: int, step: _Step, store: dict[Value, Any], space: _Workspace) -> None:
         kernel, function = step.kernel, step.function
