@@ -1,4 +1,4 @@
-"""Exponentials and their relatives in plain arithmetic, against NumPy and SciPy in a wider type; the cache of kernels."""
+"""Exponentials and their relatives against NumPy and SciPy in a wider type; the cache of kernels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import scipy.special
 
 import compile_programs as programs
-from autograd_core.compiler.numba_backend import build, kernels, scalars
+from autograd_core.compiler.numba_backend import build, functions, kernels
 from autograd_core.compiler.program import interpret
 
 # What each is compared with, in which range of finite results, and the bound in units of the last place.
@@ -55,7 +55,7 @@ SPECIAL = [
 
 
 def on_arrays(name: str) -> Callable[[Any], Any]:
-    function = getattr(scalars, name)
+    function = getattr(functions, name)
 
     @numba.njit(error_model="numpy")
     def loop(x: Any, out: Any) -> None:

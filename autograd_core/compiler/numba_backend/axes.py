@@ -83,7 +83,7 @@ class Axes:
             raise Mismatch
 
     def grouped(self, atoms: Sequence[Atom], shape: Sequence[int]) -> list[list[Atom]]:
-        """The atoms of each axis of an array of this shape; Mismatch if an axis ends within one that cannot be split."""
+        """The atoms of each axis of an array of this shape; Mismatch if an axis ends in one that cannot be split."""
         rest = self.resolved(atoms)[::-1]
         out = []
         for length in shape:

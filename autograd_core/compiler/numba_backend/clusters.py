@@ -1,7 +1,7 @@
 """Which calls run in one loop nest.
 
-The iteration space of a cluster is a list of atoms, each *outer* (the kernel's threads and tasks run over it) or *inner*
-(summed over within a task). A value that the cluster computes is
+The iteration space of a cluster is a list of atoms, each *outer* (the kernel's threads and tasks run over it) or
+*inner* (summed over within a task). A value that the cluster computes is
 
     full      all atoms, one element per point of the space;
     per task  the outer atoms: a result of a reduction over the inner ones, or what is computed from such;

@@ -58,7 +58,7 @@ _INTEGER: dict[Any, tuple[str, int]] = {
     np.maximum: ("max({0}, {1})", _CHEAP),
     np.minimum: ("min({0}, {1})", _CHEAP),
 }
-# Functions of `scalars.py`, by the name of the ufunc (NumPy's or SciPy's) and the data type.
+# Functions of `functions.py`, by the name of the ufunc (NumPy's or SciPy's) and the data type.
 _FUNCTIONS = {
     "f": ("exp", "expm1", "log", "log1p", "tanh", "expit", "erf", "ndtr"),
     "d": ("exp", "log", "tanh", "expit"),

@@ -32,6 +32,7 @@ from numba.types import (  # noqa: F401
     boolean, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
 )
 
+from autograd_core.compiler.numba_backend.functions import *  # noqa: F403
 from autograd_core.compiler.numba_backend.scalars import *  # noqa: F403
 
 
@@ -63,7 +64,7 @@ def _versions() -> str:
     """What the compiled code depends on besides the source."""
     import numba
 
-    helpers = Path(__file__).with_name("scalars.py").read_bytes()
+    helpers = b"".join(Path(__file__).with_name(f"{n}.py").read_bytes() for n in ("scalars", "functions"))
     return "\n".join([numba.__version__, np.__version__, sys.version, hashlib.sha256(helpers).hexdigest()])
 
 

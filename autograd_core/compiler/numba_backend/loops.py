@@ -109,8 +109,9 @@ class _Writer:
     def step_local(self, node: Node, names: dict[Any, str]) -> None:
         name, term = self.local(node), self.term(node, names)
         if self.guarded(node):
-            choose, side = ("max", "upper") if self.reduction(node) == "maximum" else ("min", "lower")
-            self.lines(f"{name}_key = {choose}({name}_key, {side}_key_{self.element(node).name}({term}))")
+            choose, side = (">", "upper") if self.reduction(node) == "maximum" else ("<", "lower")
+            self.lines(f"key = {side}_key_{self.element(node).name}({term})")
+            self.lines(f"{name}_key = key if key {choose} {name}_key else {name}_key")
         else:
             self.lines(f"{name} = {self.step(node, name, term, lanes=True)}")
 

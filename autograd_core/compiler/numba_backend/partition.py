@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -95,7 +96,7 @@ class _Partition:
             return unit
 
         for units in readers.values():
-            for a, b in zip(units, units[1:]):
+            for a, b in itertools.pairwise(units):
                 a, b = current(a), current(b)
                 if a is not b:
                     merged = self._merged(a, b, apart=False)

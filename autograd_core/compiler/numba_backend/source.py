@@ -12,6 +12,7 @@ needs is computed again if that is cheap, loaded if it was stored anyway, and ot
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ class _Generator:
     def _make_groups(self) -> None:
         lists = [*self.seen.values(), *self.atoms.values()]
         groups: list[_Group] = []
-        sets = [(set(x), {(a, b) for a, b in zip(x, x[1:])}) for x in lists]
+        sets = [(set(x), set(itertools.pairwise(x))) for x in lists]
         for atom in self.space.atoms:
             outer = atom in self.space.outer
             if groups and groups[-1].outer == outer:
