@@ -91,8 +91,8 @@ class Program:
         calls: in an order in which every operand exists.
         outputs: returned by each run, in this order, each in memory of its own that the caller may keep.
         updates: (input, value): at the end of a run the value stands in the input's array. An array may be written
-            earlier, once nothing reads its old value any more. No two of them share an input, and no array that is written
-            to shares memory with another input: whoever runs a program sees to that.
+            earlier, once nothing reads its old value any more. No two of them share an input, and an array that is
+            written to shares no memory with another input: whoever runs a program sees to that.
     """
 
     inputs: list[Value]

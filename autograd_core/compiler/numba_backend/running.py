@@ -82,6 +82,7 @@ class Runner:
         for step in self.steps:
             if step.kernel is not None:
                 step.totals = [node.call.result for node in _total_nodes(step)]
+        self._expected = [(value.shape, value.dtype) for value in program.inputs]
         self._free: list[_Workspace] = []
         self._lock = threading.Lock()
         self._run, self.program_source = self._write()
@@ -168,6 +169,13 @@ class Runner:
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The outputs; the updates are written into the inputs' arrays."""
+        if [(array.shape, array.dtype) for array in arrays] != self._expected:  # the kernels do not look
+            for value, array in zip(self.program.inputs, arrays, strict=True):
+                if array.shape != value.shape or array.dtype != value.dtype:
+                    raise ValueError(
+                        f"compile: the program was recorded for an input of {value.dtype}{list(value.shape)}, got "
+                        f"{array.dtype}{list(array.shape)}; record it anew for other shapes and data types"
+                    )
         with self._lock:
             space = self._free.pop() if self._free else None
         if space is None:
