@@ -13,7 +13,7 @@ from autograd_core.compiler.program import Call, Program, Value, basic_index, ca
 from random_programs import random_program
 from recorder import record
 
-NAMES = ["canonical", "common", "dead", "folding", "algebra", "optimize"]
+NAMES = ["canonical", "common", "dead", "folding", "algebra", "linear_sums", "optimize"]
 
 
 def kinds(program):
@@ -348,3 +348,42 @@ def test_a_long_program_is_optimized_in_linear_time():
         return time.process_time() - start
 
     assert seconds(20000) < 8 * max(seconds(5000), 0.01)
+
+
+def deepest(program):
+    """How many sums of large arrays follow from each other, at most."""
+    depth = {}
+    for call in program.calls:
+        below = max((depth.get(v, 0) for v in call.operands()), default=0)
+        large = call.kind == "reduce" and call.args[0].size > 16 * call.result.size
+        depth.update(dict.fromkeys(call.results, below + large))
+    return max(depth.values())
+
+
+def normalized_gradient(a, g):
+    """What the backward pass of a normalization over axis 0 ends with: its last sum is linear in a and g."""
+    centred = a - np.add.reduce(a, axis=0) * 0.01
+    scale = 1 / np.sqrt(np.add.reduce(centred * centred, axis=0))
+    slope = np.add.reduce(g * centred, axis=0) * scale
+    part = g * scale - centred * slope
+    return part - np.add.reduce(part, axis=0) * 0.01
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_linear_sum_is_taken_apart(dtype):
+    arrays = [random(100, 5, dtype=dtype), random(100, 5, seed=1, dtype=dtype)]
+    program = canonical(record(normalized_gradient, *arrays))
+    new = passes.linear_sums(program)
+    assert deepest(program) == 3 and deepest(new) == 2
+    assert_same(results(program, arrays), results(new, arrays), 1e-12 if dtype == np.float64 else 1e-5)
+
+
+def test_a_sum_that_is_not_linear_or_would_not_come_earlier_stays():
+    arrays = [random(100, 5), random(100, 5, seed=1)]
+    for f in (
+        lambda a, g: np.add.reduce(a * g, axis=0),
+        lambda a, g: np.add.reduce(a * np.add.reduce(g, axis=1, keepdims=True), axis=0),
+        lambda a, g: np.add.reduce(np.exp(a) * np.add.reduce(g, axis=0), axis=1),
+    ):
+        program = canonical(record(f, *arrays))
+        assert kinds(passes.linear_sums(program)) == kinds(program)

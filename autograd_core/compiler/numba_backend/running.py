@@ -190,12 +190,20 @@ class Runner:
 
 def _owned(arrays: list[Any], given: list[Any]) -> list[Any]:
     """The arrays, copied where they may share memory with each other or with what was given."""
-    taken = set(map(id, given))
+    taken = {id(_owner(array)) for array in given}
     for i, array in enumerate(arrays):
-        if array.base is not None or id(array) in taken:
+        owner = _owner(array)
+        if id(owner) in taken or not isinstance(owner, np.ndarray) or not array.flags.writeable:
             arrays[i] = array.copy()
-        taken.add(id(array))
+        taken.add(id(owner))
     return arrays
+
+
+def _owner(array: Any) -> Any:
+    """Who holds the memory of an array: the array that it is a view of, or itself."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array if array.base is None else array.base
 
 
 def _total_nodes(step: Step) -> list[Node]:

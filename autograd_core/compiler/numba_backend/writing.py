@@ -1,4 +1,4 @@
-"""The function that runs a partitioned program: generated, since asking what each step is costs more than a small step."""
+"""The function that runs a partitioned program: generated, since to ask what a step is costs more than a small step."""
 
 from __future__ import annotations
 
