@@ -23,13 +23,21 @@ def observed(case, call, module, dtype, batches=3):
     return found + [b.data for b in module.buffers()]
 
 
-@pytest.mark.parametrize(("dtype", "mode"), [(np.float64, "train"), (np.float64, "eval"), (np.float32, "train")])
-@pytest.mark.parametrize("case", CASES, ids=repr)
-def test_a_compiled_layer_is_the_layer(case, mode, dtype):
+ROWS = [
+    pytest.param(case, dtype, mode, "numpy", id=f"{case!r}-{np.dtype(dtype)}-{mode}")
+    for case in CASES
+    for dtype, mode in ((np.float64, "train"), (np.float64, "eval"), (np.float32, "train"))
+]
+# Every seventh: machine code takes a while to make.
+ROWS += [pytest.param(case, np.float32, "train", "numba", id=f"{case!r}-numba") for case in CASES[::7]]
+
+
+@pytest.mark.parametrize(("case", "dtype", "mode", "backend"), ROWS)
+def test_a_compiled_layer_is_the_layer(case, dtype, mode, backend):
     """As a layer, trained by what is around it."""
     eager, compiled = (getattr(build(case, dtype), mode)() for _ in range(2))
     wanted = observed(case, case.call, eager, dtype)
-    function = ac.compile(case.call)
+    function = ac.compile(case.call, backend=backend)
     got = observed(case, function, compiled, dtype)
     tolerance = 1e-12 if dtype == np.float64 else 1e-5
     assert len(got) == len(wanted) and sum(map(len, function._recordings.values())) == 1

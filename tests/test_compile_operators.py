@@ -8,10 +8,12 @@ from autograd_core import Array, Tensor, registry
 from autograd_core.containers import flatten
 
 SAMPLES = [
-    pytest.param(op, sample, id=f"{name}-{i}")
+    pytest.param(op, sample, "numpy", id=f"{name}-{i}")
     for name, op in sorted(registry.operators.items())
     for i, sample in enumerate(op.samples)
 ]
+# Every twentieth: machine code takes a while to make.
+SAMPLES += [pytest.param(*p.values[:2], "numba", id=f"{p.id}-numba") for p in SAMPLES[::20]]
 
 
 def observed(call, arrays, seed):
@@ -30,8 +32,8 @@ def observed(call, arrays, seed):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("op", "sample"), SAMPLES)
-def test_a_compiled_operator_is_the_operator(op, sample):
+@pytest.mark.parametrize(("op", "sample", "backend"), SAMPLES)
+def test_a_compiled_operator_is_the_operator(op, sample, backend):
     leaves, structure = flatten((sample.args, sample.kwargs))
 
     def call(*tensors):
@@ -39,7 +41,7 @@ def test_a_compiled_operator_is_the_operator(op, sample):
         args, kwargs = structure.build([next(given) if isinstance(x, Array) else x for x in leaves])
         return op(*args, **kwargs)
 
-    arrays, compiled = [x for x in leaves if isinstance(x, Array)], ac.compile(call)
+    arrays, compiled = [x for x in leaves if isinstance(x, Array)], ac.compile(call, backend=backend)
     with np.errstate(all="ignore"):
         for seed in (0, 1):
             wanted, got = observed(call, arrays, seed), observed(compiled, arrays, seed)
