@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .engine import result
-from .errors import GraphError, ShapeError, where
+from .errors import DTypeError, GraphError, ShapeError, where
 from .sweep import hooked, sweep
 from .tensor import Tensor, as_array
 
@@ -53,6 +53,11 @@ def initial(root: Tensor, gradient: Any, create: bool) -> Any:
         array = data.dtype.type(1) if plain else np.ones_like(data)
         return Tensor(array) if create else array
     given = gradient if isinstance(gradient, Tensor) else result(as_array(gradient))
+    if given._data.dtype.kind == "c":
+        raise DTypeError(
+            f"backward: the gradient must be real, since gradients are, got dtype {given.dtype}; take np.real of it. "
+            f"{where('backward')}"
+        )
     if given.shape != root.shape:
         raise ShapeError(
             f"backward: the gradient must have the tensor's shape {root.shape}, got {given.shape}; np.broadcast_to or "

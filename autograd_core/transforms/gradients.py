@@ -31,7 +31,7 @@ def value_and_grad(
     Raises:
         GraphError: `f` does not return a 0-d value.
         DTypeError: an argument to differentiate is not floating.
-        ArgumentError: `argnums` names no argument, or `f` returns no pair although `has_aux` is true.
+        ArgumentError: `argnums` names no argument, or one twice, or `f` returns no pair although `has_aux` is true.
     """
     return _value_and_grad("value_and_grad", f, argnums, has_aux)
 
@@ -41,12 +41,12 @@ def _value_and_grad(
 ) -> Callable[..., Any]:
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = argument_numbers(name, argnums, args)
-        traced = Traced(name, (lambda *a: f(*a, **kwargs)) if kwargs else f, args, numbers, has_aux)
+        traced = Traced(name, f, args, numbers, has_aux, kwargs)
         one = np.ones_like(traced.output().data)
         create = traced.nested
         gradients = traced.by_argument([traced.give(h) for h in traced.pull([Tensor(one) if create else one], create)])
         value = (traced.value(), traced.auxiliary()) if has_aux else traced.value()
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return value, gradients if np.ndim(argnums) else gradients[0]
 
     return differentiated
 
@@ -71,7 +71,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     A cotangent has the structure of the value, a tuple of cotangents has those of the primals. With `has_aux`, `f`
     returns a pair and the auxiliary data come third.
     """
-    traced = Traced("vjp", f, primals, has_aux=has_aux)
+    traced = Traced("vjp", f, primals, has_aux=has_aux, lasting=True)
 
     structure = traced.structure
     places = [""] if structure is LEAF else [f" at {p}" for p in structure.paths()]
@@ -95,6 +95,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     Raises:
         ShapeError: a tangent has another shape or structure than its primal.
+        DTypeError: a tangent is complex.
     """
     if len(primals) != len(tangents):
         raise ShapeError(

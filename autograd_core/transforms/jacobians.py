@@ -65,15 +65,15 @@ def _jacobian(
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         numbers = argument_numbers(name, argnums, args)
-        traced = Traced(name, (lambda *a: f(*a, **kwargs)) if kwargs else f, args, numbers, has_aux)
+        traced = Traced(name, f, args, numbers, has_aux, kwargs)
         rows, columns = sum(out.size for out in traced.outs), sum(t.size for t in traced.inputs)
         forward = mode == "fwd" or (mode == "auto" and columns < rows)
-        create = traced.nested and (_any_in_graph(args) or traced.uses_outer())
+        create = traced.nested and (_any_in_graph((*args, *kwargs.values())) or traced.uses_outer())
         blocks = _columns(traced, create) if forward else _rows(traced, create)
         answers = []
         for of_output in blocks:
             parts = traced.by_argument([traced.give(b) for b in of_output])
-            answers.append(parts[0] if isinstance(argnums, int) else parts)
+            answers.append(parts if np.ndim(argnums) else parts[0])
         answer = traced.structure.build(answers)
         return (answer, traced.auxiliary()) if has_aux else answer
 

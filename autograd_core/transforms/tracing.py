@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,6 @@ __all__ = ["Traced", "argument_numbers", "matched", "outer_entries"]
 _NUMERIC = (Tensor, np.ndarray, np.generic, float, int)
 _ARRAYS = {np.ndarray, np.float64, np.float32, float, Tensor}  # told to be leaves without looking further
 
-_INSIDE: ContextVar[bool] = ContextVar("autograd_core_inside_transform", default=False)
-
 
 class Traced:
     """A function's recorded call: its fresh inputs, its outputs and where its part of the tape begins.
@@ -34,6 +32,7 @@ class Traced:
         outs: a tensor for every leaf of the output; `structure` is the output's.
         aux: what the function returned beside its output (`has_aux`).
         nested: the call is part of an outer recorded computation: results are Tensors.
+        lasting: the tape is read after the call has returned: it must hold no array that the caller may write to.
     """
 
     def __init__(
@@ -43,28 +42,28 @@ class Traced:
         primals: Sequence[Any],
         argnums: Sequence[int] | None = None,
         has_aux: bool = False,
+        options: dict[str, Any] | None = None,
+        lasting: bool = False,
     ) -> None:
         self.name = name
+        self.lasting = lasting
         self.floor = next_number()
         self.numbers = range(len(primals)) if argnums is None else argnums
         self.nested = False
-        for p in primals:
+        for p in primals if not options else (*primals, *options.values()):
             if isinstance(p, Tensor) or (type(p) not in _ARRAYS and _holds_tensor(p)):
                 self.nested = True
         arguments = list(primals)
         self.inputs: list[Tensor] = []
         self.arguments: list[Structure] = []
         self.flat = True
-        inside = _INSIDE.get()
-        token = _INSIDE.set(True)
         state = current()
         recording = None if state.record else STATE.set(state.but(record=True))
         try:
             for i in self.numbers:
                 arguments[i] = self._fresh_argument(primals[i], i)
-            out = f(*arguments)
+            out = f(*arguments, **options) if options else f(*arguments)
         finally:
-            _INSIDE.reset(token)
             if recording is not None:
                 STATE.reset(recording)
         self.aux: Any = None
@@ -76,9 +75,9 @@ class Traced:
                 )
             out, self.aux = out
         self._read_output(out)
-        # A function inside another one that is being differentiated may use that one's variable without having it for
-        # an argument. The derivative depends on it then, and must be recorded.
-        if inside and not self.nested:
+        # The function may use a tensor in a graph outside without having it for an argument: a closure's, the variable
+        # of a function around it that is being differentiated. The derivative depends on it then, and must be recorded.
+        if not self.nested and state.record:
             self.nested = self.uses_outer()
 
     def _read_output(self, out: Any) -> None:
@@ -116,7 +115,7 @@ class Traced:
             data = as_array(primal)
             dtype = data.dtype
             if dtype.kind == "f":
-                return Tensor(data, requires_grad=True)
+                return Tensor(np.copy(data) if self.lasting else data, requires_grad=True)
         else:
             dtype = type(primal).__name__
         raise DTypeError(
@@ -126,7 +125,25 @@ class Traced:
 
     def uses_outer(self) -> bool:
         """Whether the output depends on tensors in a graph outside the call, beside the arguments."""
-        return any(outer_entries(out, self.floor, self.inputs) for out in self.outs)
+        seen = {id(entry_of(t)) for t in self.inputs}
+        stack: list[Any] = []
+        for entry in map(entry_of, self.outs):
+            if entry is None or id(entry) in seen:
+                continue
+            if isinstance(entry, Tensor) or entry.number < self.floor:
+                return True
+            stack.append(entry)
+        while stack:
+            for parent in stack.pop().parents:
+                if type(parent) is Node:
+                    if id(parent) not in seen:
+                        if parent.number < self.floor:
+                            return True
+                        seen.add(id(parent))
+                        stack.append(parent)
+                elif isinstance(parent, Tensor) and id(parent) not in seen:
+                    return True
+        return False
 
     def output(self) -> Tensor:
         """The only output, 0-d."""
@@ -226,13 +243,12 @@ class Traced:
         return leaves[0] if self.structure is LEAF else self.structure.build(leaves)
 
     def _value(self, out: Tensor) -> Any:
-        if not self.nested and any(out is t for t in self.inputs):
-            return np.copy(out.data)
-        return self.give(out)
+        # The tape may keep the output's array for its rules, and the function may have returned an argument.
+        return out if self.nested else np.copy(out.data)
 
     def auxiliary(self) -> Any:
         """What the function returned beside its output: Tensors for Tensors, arrays for arrays."""
-        return map_leaves(lambda x: self.give(x) if isinstance(x, Tensor) and not self.nested else x, self.aux)
+        return map_leaves(lambda x: self._value(x) if isinstance(x, Tensor) else x, self.aux)
 
     def give(self, value: Any) -> Any:
         """A Tensor for Tensors, an array for arrays."""
@@ -258,6 +274,7 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
 
     Raises:
         ShapeError: it has another shape.
+        DTypeError: it is complex.
     """
     array = given if isinstance(given, Tensor) else None if given is None else as_array(given)
     if array is None or array.shape != like.shape:
@@ -268,6 +285,12 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
             f"other. {where(name)}"
         )
     if array.dtype != like.dtype:
+        if array.dtype.kind == "c":
+            at = f" for argument {place}" if isinstance(place, int) else place
+            raise DTypeError(
+                f"{name}: a {what} must be real, since gradients are, got dtype {array.dtype}{at}; take np.real of it, "
+                f"or real and imaginary parts one after the other. {where(name)}"
+            )
         array = array.astype(like.dtype)
     if create:
         return array if isinstance(array, Tensor) else Tensor(array)
@@ -275,14 +298,30 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
 
 
 def argument_numbers(name: str, argnums: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The positions of the arguments to differentiate, not negative."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    """The positions of the arguments to differentiate, not negative.
+
+    Raises:
+        ArgumentError: one is no position of an argument, or comes twice.
+    """
+    try:
+        numbers = tuple(map(index, argnums if np.ndim(argnums) else (argnums,)))
+    except TypeError:
+        raise ArgumentError(
+            f"{name}: argnums must be a whole number or a sequence of them, got {argnums!r}; count the positional "
+            f"arguments from 0. {where(name)}"
+        ) from None
     for n in numbers:
         if not -len(args) <= n < len(args):
             raise ArgumentError(
                 f"{name}: argnums must name positional arguments, got {n} for a call with {len(args)}. {where(name)}"
             )
-    return tuple(n % len(args) for n in numbers)
+    places = tuple(n % len(args) for n in numbers)
+    if len(set(places)) < len(places):
+        raise ArgumentError(
+            f"{name}: argnums must name each argument once, got {argnums!r} for a call with {len(args)}; leave out the "
+            f"repeated one. {where(name)}"
+        )
+    return places
 
 
 def outer_entries(out: Tensor, floor: int, inputs: Sequence[Any]) -> list[Any]:
