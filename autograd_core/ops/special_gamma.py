@@ -278,8 +278,8 @@ registry.special |= {
     "fdtrc": lambda dfn, dfd, x: betaincc(dfn * 0.5, dfd * 0.5, dfn * x / (dfn * x + dfd)),
     "pdtr": lambda k, m: gammaincc(np.floor(k) + 1, m),
     "pdtrc": lambda k, m: gammainc(np.floor(k) + 1, m),
-    "bdtr": lambda k, n, p: betaincc(np.floor(k) + 1, n - np.floor(k), p),
-    "bdtrc": lambda k, n, p: betainc(np.floor(k) + 1, n - np.floor(k), p),
+    "bdtr": lambda k, n, p: betaincc(np.floor(k) + 1, whole(n) - np.floor(k), p),
+    "bdtrc": lambda k, n, p: betainc(np.floor(k) + 1, whole(n) - np.floor(k), p),
     "nbdtr": lambda k, n, p: betainc(whole(n), whole(k) + 1, p),
     "nbdtrc": lambda k, n, p: betaincc(whole(n), whole(k) + 1, p),
 }

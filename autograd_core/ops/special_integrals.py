@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..operator import Array, Operator, Sample, registry
-from ._special import between, special, special_op
+from ._special import between, special, special_op, whole
 from .arithmetic import cbrt, rint
 from .exponential import exp2, expm1, log1p
 from .special_bessel import sinc
@@ -43,10 +43,11 @@ expn = special_op(
 
 
 def _expn_less(n: Any, a: Any) -> Any:
-    """E_(n-1)(a), also for n = 0, where SciPy has none: e^-a (1 / a + 1 / a^2)."""
+    """E_(n-1)(a), also for n = 0, where SciPy has none: e^-a (1 / a + 1 / a^2); SciPy leaves fractions of n out."""
+    n = whole(n)
     if not hasattr(n, "dtype"):
         return special("expn")(n - 1, a) if n else np.exp(-a) * (1 / a + 1 / (a * a))
-    return np.where(n > 0, special("expn")(np.maximum(n - 1, 0), a), np.exp(-a) * (1 / a + 1 / (a * a)))
+    return np.where(n == 0, np.exp(-a) * (1 / a + 1 / (a * a)), special("expn")(np.where(n == 0, 0, n - 1), a))
 
 
 def _part(ufunc: str, index: int, name: str, doc: str, latex: str, derivative: str, samples: list[Sample]) -> Operator:
