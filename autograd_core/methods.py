@@ -219,6 +219,8 @@ def _astype(
 
 def rounded(a: Any, decimals: int = 0) -> Any:
     """Rounded to `decimals` places, ties to even, in NumPy's way; recorded with a zero gradient."""
+    if a.dtype.kind in "iub":
+        return Tensor(np.round(a.data, decimals))
     if decimals == 0:
         return _ops["rint"](a)
     scale = 10 ** abs(decimals)

@@ -108,7 +108,14 @@ def logaddexp(a: Any, b: Any) -> Any:
     return np.logaddexp(a, b)
 
 
-logaddexp.vjp(a=lambda g, a, out: g * np.exp(a - out), b=lambda g, b, out: g * np.exp(b - out))
+def beyond(a: Any, b: Any, out: Any) -> Any:
+    """How far a is above b; -inf where both are, so that neither has a share."""
+    return a - np.where(out == -np.inf, 0, b).astype(out.dtype)
+
+
+logaddexp.vjp(
+    a=lambda g, a, b, out: g * sigmoid(beyond(a, b, out)), b=lambda g, a, b, out: g * sigmoid(beyond(b, a, out))
+)
 
 
 @op("elementwise", numpy=np.sin, latex=r"\sin {a}", derivative={"a": r"\cos {a}"}, samples=unary(), analytic=True)
@@ -201,7 +208,13 @@ def arctan2(a: Any, b: Any) -> Any:
     return np.arctan2(a, b)
 
 
-arctan2.vjp(a=lambda g, a, b: g * (b / (a * a + b * b)), b=lambda g, a, b: -g * (a / (a * a + b * b)))
+def _over_square(a: Any, b: Any) -> Any:
+    """The quotient a / (a^2 + b^2) without overflow."""
+    length = np.hypot(a, b)
+    return a / length / length
+
+
+arctan2.vjp(a=lambda g, a, b: g * _over_square(b, a), b=lambda g, a, b: -g * _over_square(a, b))
 
 
 @op("elementwise", numpy=np.sinh, latex=r"\sinh {a}", derivative={"a": r"\cosh {a}"}, samples=unary(), analytic=True)
