@@ -108,14 +108,12 @@ def logaddexp(a: Any, b: Any) -> Any:
     return np.logaddexp(a, b)
 
 
-def beyond(a: Any, b: Any, out: Any) -> Any:
-    """How far a is above b; -inf where both are, so that neither has a share."""
-    return a - np.where(out == -np.inf, 0, b).astype(out.dtype)
+def share(a: Any, b: Any, out: Any, scale: float = 1.0) -> Any:
+    """The share of a, e^a / (e^a + e^b); none where both are -inf."""
+    return sigmoid((a - np.where(out == -np.inf, 0, b).astype(out.dtype)) * scale)
 
 
-logaddexp.vjp(
-    a=lambda g, a, b, out: g * sigmoid(beyond(a, b, out)), b=lambda g, a, b, out: g * sigmoid(beyond(b, a, out))
-)
+logaddexp.vjp(a=lambda g, a, b, out: g * share(a, b, out), b=lambda g, a, b, out: g * share(b, a, out))
 
 
 @op("elementwise", numpy=np.sin, latex=r"\sin {a}", derivative={"a": r"\cos {a}"}, samples=unary(), analytic=True)

@@ -16,7 +16,7 @@ from ..operator import Array, Sample, op, registry
 from ..tensor import Tensor
 from ._samples import BAD_BROADCAST, binary, unary
 from .arithmetic import floor_divide, remainder, trunc
-from .exponential import beyond, sigmoid
+from .exponential import share
 from .piecewise import _APART, _cut
 
 
@@ -133,10 +133,7 @@ def logaddexp2(a: Any, b: Any) -> Any:
 
 _LN2 = math.log(2)
 
-logaddexp2.vjp(
-    a=lambda g, a, b, out: g * sigmoid(beyond(a, b, out) * _LN2),
-    b=lambda g, a, b, out: g * sigmoid(beyond(b, a, out) * _LN2),
-)
+logaddexp2.vjp(a=lambda g, a, b, out: g * share(a, b, out, _LN2), b=lambda g, a, b, out: g * share(b, a, out, _LN2))
 
 
 @op(
