@@ -112,7 +112,7 @@ def check_grads(
     if not isinstance(args, list | tuple):
         raise ArgumentError(
             f"check_grads: the arguments must be in a tuple or list, got {type(args).__name__}; write (x,) for "
-            f"one. {place}"
+            f"one. {where('check_grads')}"
         )
     if not isinstance(order, int) or order < 1 or not modes or not set(modes) <= {"fwd", "rev"}:
         raise ArgumentError(

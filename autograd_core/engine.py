@@ -148,7 +148,7 @@ def unwrap(x: Any, by: str) -> Any:
 
 
 def unwrap_static(x: Any, op: Operator | None = None) -> Any:
-    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a tuple of them.
+    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a container of them.
 
     Raises:
         GraphError: a Tensor in the graph, whose gradient would be lost.
@@ -161,8 +161,10 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
                 f"the graph, whose gradient would be lost; use .detach() if it is meant so. {where(name)}"
             )
         return x.data.copy()  # rules use it later; the tensor may be written to before that
-    if type(x) is tuple and any(isinstance(i, Tensor) for i in x):
-        return tuple(unwrap_static(i, op) for i in x)
+    if type(x) in (tuple, list) and any(isinstance(i, Tensor | tuple | list | dict) for i in x):
+        return type(x)(unwrap_static(i, op) for i in x)
+    if type(x) is dict:
+        return {name: unwrap_static(value, op) for name, value in x.items()}
     return x
 
 

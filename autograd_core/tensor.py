@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import DTypeError, GraphError, LeafError, ShapeError, where
+from .errors import DTypeError, GraphError, LeafError, NotIterableError, ShapeError, where
 from .node import Node, Storage
 from .refusals import asked_for_values, missing_attribute
 
@@ -158,7 +158,7 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError(
+            raise NotIterableError(
                 f"len: the tensor must have at least one axis, got a 0-d tensor; use .item(). {where('len')}"
             )
         return self.shape[0]

@@ -18,9 +18,9 @@ from ._samples import BAD_AXIS, axes
 
 @lru_cache(maxsize=1024)
 def _axes(rank: int, axis: Any) -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or not rank:  # NumPy lets a 0-d array have the axes 0 and -1
         return tuple(range(rank))
-    return tuple(a % rank if rank else a for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple(a % rank for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def normalized(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
@@ -292,7 +292,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
 cumsum.vjp(
     a=lambda g, a_shape, axis: (
         np.reshape(np.cumsum(g[::-1])[::-1], a_shape)
-        if axis is None
+        if axis is None or not a_shape
         else np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
     )
 )
