@@ -100,7 +100,7 @@ def _counted(function: Any, samples: int, names: str) -> None:
     call.__name__ = function.__name__
     call.__doc__ = (
         f"NumPy's `{function.__name__}` on the values: counts have no gradient. Edges move with the bins or "
-        "the range that are given, else with the smallest and the largest element, and are Tensors for these in the graph.\n\n"
+        "the range that are given, else with the smallest and the largest element, Tensors for these in the graph.\n\n"
         "Raises:\n    GraphError: weights, or the data of a density, in the graph, whose gradient would be lost."
     )
     registry.functions[function] = call
