@@ -160,7 +160,7 @@ def _compare(operator, sample, rng):
     node = out._node
     names = {id(o): n for o, n in zip(operands, "pqrs", strict=False)} | {id(node): "y"}
     functions = vars(special) | vars(np)
-    known = {o.name: o.item() for o in operands} | {"y": out.item(), "g": 1.0, "f": functions}
+    known = {o.name: o.item() for o in operands} | {"y": out.item(), "g": 1.0, "f": functions, "inf": math.inf}
     texts = pulled(node, node.parents, lambda entry: names[id(entry)])
     grads = ac.vjp(function, *operands)[1](np.array(1.0))
     count = 0
