@@ -13,6 +13,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,12 +102,18 @@ def check_grads(
 
     Raises:
         GradientError: a derivative is wrong; the message has the worst element.
-        UndecidedError: the gradient in an argument is zero everywhere (a wrong rule could not be told from a right
-            one), the function has a kink or too much rounding there, or it gives another value at every call.
+        UndecidedError: the gradient in an argument is zero everywhere or in an element lost beside larger ones (a wrong
+            rule could not be told from a right one), the point is a kink or at the border of the domain, there is too
+            much rounding, or the function gives another value at every call.
         ArgumentError: order or modes are not what they may be.
         DTypeError: no argument, or no output, is floating.
     """
     place = where("check_grads")
+    if not isinstance(args, list | tuple):
+        raise ArgumentError(
+            f"check_grads: the arguments must be in a tuple or list, got {type(args).__name__}; write (x,) for "
+            f"one. {where('check_grads')}"
+        )
     if not isinstance(order, int) or order < 1 or not modes or not set(modes) <= {"fwd", "rev"}:
         raise ArgumentError(
             f"check_grads: order must be at least 1 and modes among 'fwd' and 'rev', got order={order!r}, "
@@ -152,9 +159,16 @@ def _check(
     def projected(*xs: Any) -> Any:
         return sum(np.sum(y * c.astype(y.dtype)) for y, c in zip(f(*xs), cotangents, strict=True))
 
-    oracle, bounds = numbers(f, points, cotangents, analytic and level == 1, floor)
+    oracle, own = numbers(f, points, cotangents, analytic and level == 1)
+    bounds = [b + rounding for b, rounding in zip(own, floor, strict=True)]
     for k, (expected, bound) in enumerate(zip(oracle, bounds, strict=True)):
         _decisive(expected, bound, subject.places[k], level, names, place)
+    if level == 1:
+        blind = [_blind(e, o, b, p.dtype) for e, o, b, p in zip(oracle, own, bounds, points, strict=True)]
+        if any(map(np.any, blind)):
+            _no_element_is_lost(
+                subject, oracle, blind, partial(numbers, f, cotangents=cotangents, analytic=analytic), place
+            )
     for mode in modes:
         answers = _reverse(projected, points) if mode == "rev" else _forward(projected, points)
         for k, actual in enumerate(answers):
@@ -272,11 +286,40 @@ def _decisive(expected: Any, bound: Any, argument: str, level: int, names: list[
         )
 
 
-def _compare(actual: Any, expected: Any, bound: Any, dtype: Any, what: str, names: list[str], place: str) -> None:
+def _blind(expected: Any, own: Any, bound: Any, dtype: Any) -> Any:
+    """The elements that the oracle knows, and that the tolerance would hide."""
+    size = np.abs(expected)
+    return (10 * own < size) & (_tolerance(expected, bound, dtype) > 0.5 * size)
+
+
+def _no_element_is_lost(subject: _Subject, oracle: list[Any], blind: list[Any], again: Any, place: str) -> None:
+    """Refuses gradients that are lost beside larger ones: a wrong one could not be told from a right one.
+
+    What a change of the point in its last digits changes, is rounding: an element whose gradient is zero.
+    """
+    rng = np.random.default_rng(0)
+    nearby = [p * (1 + 8 * np.finfo(p.dtype).eps * rng.uniform(-1, 1, p.shape)).astype(p.dtype) for p in subject.points]
+    for k, (other, expected) in enumerate(zip(again(nearby, only=blind)[0], oracle, strict=True)):
+        lost = blind[k] & (np.abs(other - expected) < 0.1 * np.abs(expected))
+        if np.any(lost):
+            element = tuple(int(i) for i in np.argwhere(lost)[0])
+            raise UndecidedError(
+                f"check_grads: undecided, since every element's gradient must be large enough to judge, got "
+                f"{float(expected[element]):.1e} in argument {subject.places[k]}, element {element}, beside "
+                f"{float(np.max(np.abs(expected))):.1e}: rounding there could hide a wrong one. Check elements of "
+                f"such different sizes one at a time; operators: {', '.join(subject.names)}. {place}"
+            )
+
+
+def _tolerance(expected: Any, bound: Any, dtype: Any) -> Any:
     eps = float(np.finfo(dtype).eps)
     tolerance = bound + 100 * eps * (np.abs(expected) + np.max(np.abs(expected)))
-    if eps > EPS:  # in lower precision the engine's own rounding is the bound
-        tolerance = tolerance + bound * (eps / EPS) * 1e-3
+    # In lower precision the engine's own rounding is the bound.
+    return tolerance + bound * (eps / EPS) * 1e-3 if eps > EPS else tolerance
+
+
+def _compare(actual: Any, expected: Any, bound: Any, dtype: Any, what: str, names: list[str], place: str) -> None:
+    tolerance = _tolerance(expected, bound, dtype)
     error = np.abs(actual.astype(np.float64) - expected)
     excess = np.where(np.isnan(error), np.inf, error / np.maximum(tolerance, np.finfo(float).tiny))
     worst = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))

@@ -5,17 +5,16 @@ What has no rule raises and names itself; nothing drops a gradient silently.
 
 from __future__ import annotations
 
-import inspect
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from .errors import ArgumentError, NoRuleError, where
 from .hot import unary
-from .methods import power, rounded
+from .methods import place_of_out, power, rounded, without_out
 from .operator import Operator, registry
+from .ops.values import on_values
 from .refusals import no_rule
 from .tensor import Tensor, as_array
 from .ufunc_methods import called_with, method_of
@@ -35,7 +34,7 @@ def _taking_lists(name: str, call: Any) -> Any:
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    call = _CALLS.get(ufunc)
+    call = _CALLS.get(ufunc) or registry.ufuncs.get(ufunc)
     if call is not None and method == "__call__" and not kwargs:
         if len(inputs) == 2 and (type(inputs[0]) is Product or type(inputs[1]) is Product):
             return NotImplemented
@@ -69,29 +68,8 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: 
     call = registry.functions.get(function)
     if call is None:
         raise no_rule(f"{'emath.' * function.__module__.endswith('scimath')}{function.__name__}")
-    place = _place_of_out(function)
-    out = kwargs.get("out")
-    if place is not None and len(args) > place[0]:
-        out = args[place[0]]
-        kwargs = {**dict(zip(place[1], args[place[0] + 1 :], strict=False)), **kwargs}
-        args = args[: place[0]]
-    if out is not None:
-        raise NoRuleError(
-            f"{function.__name__}: out= must be left out with Tensors, since the result must be recorded; assign the "
-            f"result instead. {where(function.__name__)}"
-        )
-    return call(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue and k != "out"})
-
-
-@cache
-def _place_of_out(function: Any) -> tuple[int, list[str]] | None:
-    """The position of a NumPy function's `out`, which our operators do not have, and the names after it."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # written in C and without a signature
-        return None
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return (names.index("out"), names[names.index("out") + 1 :]) if "out" in names else None
+    args, kwargs = without_out(function.__name__, place_of_out(function), args, kwargs)
+    return call(*args, **kwargs)
 
 
 # -- functions that ask about an array, and those that make one like it: nothing to differentiate --------------------
@@ -116,9 +94,16 @@ def _size(a: Any, axis: Any = None) -> int:
 
 def _like(function: Any) -> Any:
     def make(
-        prototype: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **options: Any
+        prototype: Any = None,
+        dtype: Any = None,
+        order: Any = "K",
+        subok: bool = True,
+        shape: Any = None,
+        *,
+        a: Any = None,  # what NumPy's zeros_like and ones_like call it
+        **options: Any,
     ) -> Tensor:
-        return Tensor(function(prototype.data, dtype=dtype, shape=shape))
+        return Tensor(function((a if prototype is None else prototype).data, dtype=dtype, shape=shape))
 
     make.no_gradient = True  # type: ignore[attr-defined]  # for tables of what there is
     return make
@@ -138,16 +123,6 @@ def _full_like(
     shape = a.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
     filled: Any = np.broadcast_to(fill_value, shape)
     return filled.astype(a.dtype if dtype is None else dtype)
-
-
-def _on_values(function: Any) -> Any:
-    """A function whose result is not differentiable: computed on the values."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs)
-
-    call.no_gradient = True  # type: ignore[attr-defined]
-    return call
 
 
 _VALUE_FUNCTIONS: tuple[Any, ...] = (
@@ -171,7 +146,7 @@ _VALUE_FUNCTIONS: tuple[Any, ...] = (
     np.min_scalar_type,
 )
 for _on in _VALUE_FUNCTIONS:
-    registry.functions[_on] = _on_values(_on)
+    registry.functions[_on] = on_values(_on)
 
 
 @registry.function(np.var)

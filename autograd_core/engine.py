@@ -18,6 +18,7 @@ _new = object.__new__
 NUMBERS = (float, int)
 _FLOATING = "fc"
 _NUMERIC = "fciub"
+_HOLDING = (Tensor, np.ndarray, tuple, list, dict)  # what a container of static arguments is copied for
 WIDER = frozenset({"b", "correction", "initial", "mean", "where"})  # what only `Operator.wider` has
 
 
@@ -165,7 +166,7 @@ def unwrap(x: Any, by: str) -> Any:
 
 
 def unwrap_static(x: Any, op: Operator | None = None) -> Any:
-    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a tuple of them.
+    """Static arguments are arrays at most: an index may come as a Tensor of integers, or in a container of them.
 
     Raises:
         GraphError: a Tensor in the graph, whose gradient would be lost.
@@ -180,9 +181,12 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
         return np.copy(x.data)  # rules use it later; the tensor may be written to before that
     if x is object or (isinstance(x, np.dtype) and x.kind not in _NUMERIC):
         raise not_numeric("dtype" if op is None else op.name, np.dtype(x))
-    if type(x) is tuple and any(isinstance(i, Tensor | np.ndarray | list) for i in x):
-        return tuple(unwrap_static(i, op) for i in x)
-    return x.copy() if type(x) is np.ndarray or type(x) is list else x
+    kind = type(x)
+    if kind is dict:
+        return {name: unwrap_static(value, op) for name, value in x.items()}
+    if (kind is tuple or kind is list) and any(isinstance(i, _HOLDING) for i in x):
+        return kind(unwrap_static(i, op) for i in x)
+    return x.copy() if kind is np.ndarray or kind is list else x
 
 
 def complex_refused(name: str) -> DTypeError:

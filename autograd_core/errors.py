@@ -34,6 +34,10 @@ class ShapeError(AutogradError, ValueError):
     """Shapes, axes or indices that do not fit together."""
 
 
+class NotIterableError(ShapeError, TypeError):
+    """A ShapeError that is a TypeError too, which is how Python asks whether something can be iterated over."""
+
+
 class DTypeError(AutogradError, TypeError):
     """A data type that cannot do what was asked, such as an integer leaf that requires a gradient."""
 

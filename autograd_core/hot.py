@@ -165,12 +165,15 @@ def unary(op: Operator) -> Any:
     return method
 
 
-def single(op: Operator) -> Any:
-    """An operator of one operand and static arguments, such as a reduction, applied to a Tensor."""
+def single(op: Operator, positional: int | None = None, beyond: Any = apply) -> Any:
+    """An operator of one operand and static arguments, such as a reduction, applied to a Tensor.
+
+    `beyond` takes calls with more than that many positional arguments after the operand, and all others that are rare.
+    """
     function = op.function
     defaults = dict(op.defaults)
     required = [n for n in op.statics if n not in defaults]
-    names = op.positional[1:]
+    names = op.positional[1:] if positional is None else op.positional[1 : positional + 1]
     aliases = op.aliases
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -184,7 +187,7 @@ def single(op: Operator) -> Any:
                 or len(statics) != len(op.statics)
                 or (args and kwargs and len(args) + len(kwargs) != len({*names[: len(args)], *kwargs}))
             ):
-                return apply(op, (self, *args), kwargs)  # arguments at NumPy's defaults, wider ones, or an error
+                return beyond(op, (self, *args), kwargs)  # arguments at NumPy's defaults, wider ones, or an error
             for name, value in statics.items():
                 if type(value) not in _PLAIN:
                     statics[name] = unwrap_static(value, op)

@@ -6,13 +6,15 @@ elsewhere (`t.exp()`, `t.relu()`) are there too.
 
 from __future__ import annotations
 
+import inspect
 import operator as python
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .engine import NUMBERS
-from .errors import DTypeError, where
+from .engine import NUMBERS, apply
+from .errors import DTypeError, NoRuleError, where
 from .hot import binary, is_operand, single, unary
 from .operator import registry
 from .ops import contractions, cumulative, diagonals, indexing, joining, piecewise, rearranging, shape, sorting, values
@@ -86,8 +88,50 @@ def _rpow(self: Tensor, other: Any) -> Any:
 
 
 def _method(op: Any) -> Any:
-    """A method from an operator: the tensor is its first argument, the others as in `ndarray`'s method."""
-    return single(op)
+    """A method from an operator: the tensor is its first argument, the others as in `ndarray`'s method.
+
+    Where that has an `out` among them, which our operators do not have, it must be None.
+    """
+    place = place_of_out(getattr(np, op.name, None))
+    if place is None:
+        return single(op)
+
+    def beyond(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return apply(op, *without_out(op.name, place, args, kwargs))
+
+    return single(op, place[0] - 1, beyond)
+
+
+@cache
+def place_of_out(function: Any) -> tuple[int, list[str]] | None:
+    """The position of a NumPy function's `out`, which our operators do not have, and the names after it."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # no function, or one written in C and without a signature
+        return None
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return (names.index("out"), names[names.index("out") + 1 :]) if "out" in names else None
+
+
+def without_out(
+    name: str, place: tuple[int, list[str]] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments without NumPy's `out`; what stands behind it by position comes by name.
+
+    Raises:
+        NoRuleError: it is not None.
+    """
+    out = kwargs.get("out")
+    if place is not None and len(args) > place[0]:
+        out = args[place[0]]
+        kwargs = {**dict(zip(place[1], args[place[0] + 1 :], strict=False)), **kwargs}
+        args = args[: place[0]]
+    if out is not None:
+        raise NoRuleError(
+            f"{name}: out= must be left out with Tensors, since the result must be recorded; assign the result "
+            f"instead. {where(name)}"
+        )
+    return args, {k: v for k, v in kwargs.items() if v is not np._NoValue and k != "out"}
 
 
 def _shape_arguments(args: tuple[Any, ...]) -> Any:
@@ -152,7 +196,7 @@ def attach() -> None:
     cls.astype = _astype
     cls.take = indexing.take
     cls.dot = lambda self, other: contractions.dot(self, other)
-    cls.clip = lambda self, *args, **kwargs: piecewise.limited(self, *args, **kwargs)
+    cls.clip = _clip
     cls.round = rounded
     cls.conj = cls.conjugate
     cls.copy = lambda self, order="C": shape.identity(self)
@@ -170,6 +214,12 @@ def attach() -> None:
     cls.fill = lambda self, value: _setitem(self, ..., value)
     for function in (np.argsort, np.argpartition, np.searchsorted, np.nonzero):
         setattr(cls, function.__name__, values.on_values(function))
+
+
+def _clip(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """The elements, no smaller than `min` and no larger than `max`."""
+    args, kwargs = without_out("clip", place_of_out(np.clip), (self, *args), kwargs)
+    return piecewise.limited(*args, **kwargs)
 
 
 def _tolist(self: Tensor) -> Any:
@@ -219,6 +269,8 @@ def _astype(
 
 def rounded(a: Any, decimals: int = 0) -> Any:
     """Rounded to `decimals` places, ties to even, in NumPy's way; recorded with a zero gradient."""
+    if a.dtype.kind in "iub":
+        return Tensor(np.round(a.data, decimals))
     if decimals == 0:
         return _ops["rint"](a)
     scale = 10 ** abs(decimals)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import ArgumentError, NoRuleError, where
-from .rules import answering, rule_parameters
+from .rules import answering, check_free, computing, rule_parameters
 from .unbroadcast import Product
 
 __all__ = ["KINDS", "Array", "Bad", "Operator", "Plan", "Sample", "op", "registry"]
@@ -200,12 +200,12 @@ class Operator:
             zip(reversed(code.co_varnames[: code.co_argcount]), reversed(function.__defaults__ or ()), strict=False)
         )
         defaults |= function.__kwdefaults__ or {}
-        self.function = function
         self.name: str = options["name"] or function.__name__
         self.__name__ = self.name
         self.__doc__ = function.__doc__
         self.__module__ = getattr(function, "__module__", None) or ""
         self.kind = kind
+        self.function = function if self.__module__.startswith(_OWN) else computing(self, function)
         self.variadic: str | None = options["variadic"]
         self.parameters: tuple[str, ...] = options["operands"] or tuple(
             a for a in arguments if a not in defaults and a != self.variadic
@@ -360,10 +360,14 @@ def op(
         symmetric: the operand is taken as a symmetric matrix, and so is its gradient: right for symmetric changes.
 
     Raises:
-        ArgumentError: the kind is unknown.
+        ArgumentError: the kind is unknown, or a NumPy function has an operator of this package already.
     """
     if kind not in KINDS:
-        raise ArgumentError(f"op: kind must be one of {KINDS}, got {kind!r}")
+        raise ArgumentError(f"op: kind must be one of {KINDS}, got {kind!r}; choose one. {where('op')}")
+    if linear not in (None, "jointly", "each"):
+        raise ArgumentError(
+            f"op: linear must be 'jointly', 'each' or None, got {linear!r}; leave it out if in doubt. {where('op')}"
+        )
     numpy = numpy if isinstance(numpy, tuple) else (numpy,)
     options = dict(
         numpy=numpy,
@@ -386,6 +390,8 @@ def op(
 
     def declare(function: Any) -> Operator:
         operator = Operator(function, kind, **options)
+        if not operator.__module__.startswith(_OWN):
+            check_free(operator, (registry.ufuncs, registry.ufunc_compositions, registry.functions))
         if function.__module__.startswith(__package__ + ".ops"):
             if operator.name in registry.operators:  # the last one would win, wherever it stands
                 raise ArgumentError(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .context import current
-from .errors import DTypeError, GraphError, LeafError, ShapeError, where
+from .errors import DTypeError, GraphError, LeafError, NotIterableError, ShapeError, where
 from .node import VERSIONS, Node, Storage
 from .refusals import asked_for_values, missing_attribute
 
 __all__ = ["Tensor", "tensor"]
 
-_DEFAULTS = {"_grad": None, "_name": None, "version": None, "_view": None, "_hooks": None}
+_DEFAULTS = {"_call": 0, "_grad": None, "_name": None, "version": None, "_view": None, "_hooks": None}
 
 
 def as_array(data: Any, by: str = "tensor") -> Any:
@@ -73,12 +73,13 @@ class Tensor:
 
     # A 0-d value is held as a NumPy scalar (arithmetic on it costs a sixth of that on a 0-d array) until `.data` is
     # asked for. Slots in _DEFAULTS are left unset by the hot path and answered by __getattr__.
-    __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
+    __slots__ = ("__weakref__", "_call", "_data", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
     __hash__ = object.__hash__
 
     _data: Any
     _node: Node | None
     _leaf: bool  # a leaf that requires a gradient
+    _call: int  # where the tape of a transform's call begins, for a leaf that is the call's argument
     _grad: Tensor | None
     _name: str | None
     version: Storage | None
@@ -185,7 +186,7 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError(
+            raise NotIterableError(
                 f"len: the tensor must have at least one axis, got a 0-d tensor; use .item(). {where('len')}"
             )
         return self.shape[0]

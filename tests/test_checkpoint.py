@@ -1,5 +1,6 @@
 """`checkpoint` equals the direct computation in value, gradients and random draws, and keeps less."""
 
+import gc
 import weakref
 
 import numpy as np
@@ -117,6 +118,21 @@ def test_intermediate_values_are_not_kept():
     assert value() is None, "nor is the result, if nothing else needs it"
     total.backward()
     assert len(seen) == 2 and seen[1]() is None
+
+
+@pytest.mark.parametrize("backward", [True, False])
+def test_no_cycle_keeps_the_arguments(backward):
+    big = Tensor(np.ones(100), requires_grad=True) * 1.0
+    alive = weakref.ref(big.data)
+    gc.disable()
+    try:
+        out = ac.checkpoint(lambda z: np.sum(z * z), big)
+        if backward:
+            out.backward()
+        del out, big
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_trivial_functions():

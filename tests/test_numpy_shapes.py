@@ -259,7 +259,7 @@ ON_VALUES = {
     "histogram": lambda a: np.histogram(a, bins=3, range=(0, 2)),
     "histogram, positions": lambda a: np.histogram(a, 3, (0, 2), False, np.ones((3, 4))),
     "histogram of edges": lambda a: np.histogram(a, [0.0, 1.0, 2.0]),
-    "histogram_bin_edges": lambda a: np.histogram_bin_edges(a, 4),
+    "histogram_bin_edges": lambda a: np.histogram_bin_edges(a, 4, (0, 2)),
     "histogram2d": lambda a: np.histogram2d(a[0], a[1], bins=2)[0],
     "histogramdd": lambda a: np.histogramdd((a[0], a[1]), bins=2)[0],
 }

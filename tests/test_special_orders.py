@@ -8,26 +8,6 @@ import autograd_core as ac
 from autograd_core import Tensor
 
 X = 0.3
-DEGREES = (-3, -2, -1, -1.5, -0.5, 0.5, 1.5, 0, 1, 2, 0.0)
-POLYNOMIALS = {
-    **{
-        name: lambda n, x, name=name: getattr(special, f"eval_{name}")(n, x)
-        for name in (
-            "chebyt",
-            "chebyu",
-            "chebyc",
-            "chebys",
-            "legendre",
-            "laguerre",
-            "sh_legendre",
-            "sh_chebyt",
-            "sh_chebyu",
-        )
-    },
-    "gegenbauer": lambda n, x: special.eval_gegenbauer(n, 0.7, x),
-    "genlaguerre": lambda n, x: special.eval_genlaguerre(n, 0.7, x),
-    "jacobi": lambda n, x: special.eval_jacobi(n, 0.5, 1.2, x),
-}
 BINOMIALS = [(3, 3), (5, 3), (3, 3.5), (2, 3), (-1, 3), (1, 3.5), (0, 0), (1.5, 3)]
 
 
@@ -36,18 +16,6 @@ def judged(f, x=X):
     expected = (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
     np.testing.assert_allclose(f(Tensor(x)).data, f(x), rtol=1e-13)
     np.testing.assert_allclose(ac.grad(f)(x), expected, rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.parametrize("n", DEGREES)
-@pytest.mark.parametrize("name", POLYNOMIALS)
-def test_degrees(name, n):
-    judged(lambda x: POLYNOMIALS[name](n, x))
-
-
-@pytest.mark.parametrize("n", [-0.5, 0.5, 1.5, 0, 1, 2])
-@pytest.mark.filterwarnings("ignore:floating point number truncated:RuntimeWarning")
-def test_exponential_integrals(n):
-    judged(lambda x: special.expn(n, x))
 
 
 @pytest.mark.parametrize("k, n", BINOMIALS)

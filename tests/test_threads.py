@@ -6,6 +6,7 @@ import contextvars
 import itertools
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -236,7 +237,7 @@ def test_modes_stay_in_their_task():
 
 
 def test_a_transform_inside_one_thread_is_not_seen_by_another():
-    """Whether a call is inside of a transform decides about what it records."""
+    """Each depends on the tensors that its own function uses, and on no others."""
     barrier = threading.Barrier(2)
     w = Tensor(3.0, requires_grad=True)
 
@@ -255,7 +256,17 @@ def test_a_transform_inside_one_thread_is_not_seen_by_another():
         return g
 
     inside, outside = in_threads([outer, other])
-    assert inside == 4 and type(outside) is np.ndarray and outside == 12
+    assert type(inside) is np.ndarray and inside == 4 and outside.detach() == 12
+    outside.backward()
+    assert w.grad == 4
+
+
+def test_an_inner_transform_in_a_worker_thread_depends_on_the_outer_variable():
+    def f(x):
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(lambda k: ac.grad(lambda y: y**2 * x)(float(k)), [1, 2, 3]))
+
+    assert ac.grad(f)(3.0) == 12
 
 
 def test_random_draws_stay_in_their_thread():

@@ -130,7 +130,7 @@ def _pairs(axes: Any, a_rank: int, b_rank: int) -> tuple[tuple[int, ...], tuple[
     """The contracted axes of both operands, non-negative."""
     if isinstance(axes, int):
         return tuple(range(a_rank - axes, a_rank)), tuple(range(axes))
-    left, right = (tuple(x) if isinstance(x, tuple | list) else (x,) for x in axes)
+    left, right = (np.ravel(x).tolist() for x in axes)
     return tuple(i % a_rank for i in left), tuple(i % b_rank for i in right)
 
 

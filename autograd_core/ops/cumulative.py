@@ -51,6 +51,7 @@ def _suffix_sums(g: Any, a: Any) -> Any:
 
 def _cumprod_gradient(g: Any, a: Any, shape: tuple[int, ...], axis: Any) -> Any:
     """Products of what came before, times the sums of what follows: no division, so that zeros do no harm."""
+    axis = axis if shape else None
     if not a.size:
         return g if axis is not None else np.reshape(g, shape)
     flat = np.reshape(a, -1) if axis is None else np.moveaxis(a, axis, -1)
@@ -65,7 +66,7 @@ cumprod.vjp(a=lambda g, a, a_shape, axis: _cumprod_gradient(g, a, a_shape, axis)
 
 def _from_start(name: str, operator: Any, fill: Any, x: Any, axis: Any, dtype: Any, include_initial: bool) -> Any:
     if axis is None:
-        if np.ndim(x) != 1:
+        if np.ndim(x) > 1:
             raise ArgumentError(
                 f"{name}: the axis may be left out for one axis only, got shape {np.shape(x)}; give axis. {place(name)}"
             )

@@ -108,11 +108,12 @@ def logaddexp(a: Any, b: Any) -> Any:
     return np.logaddexp(a, b)
 
 
-def _share(a: Any, out: Any) -> Any:
-    return np.exp(a - np.where(out == -np.inf, 0, out))
+def share(a: Any, b: Any, out: Any, scale: float = 1.0) -> Any:
+    """The share of a, e^a / (e^a + e^b); none where both are -inf."""
+    return sigmoid((a - np.where(out == -np.inf, 0, b).astype(out.dtype)) * scale)
 
 
-logaddexp.vjp(a=lambda g, a, out: g * _share(a, out), b=lambda g, b, out: g * _share(b, out))
+logaddexp.vjp(a=lambda g, a, b, out: g * share(a, b, out), b=lambda g, a, b, out: g * share(b, a, out))
 
 
 @op("elementwise", numpy=np.sin, latex=r"\sin {a}", derivative={"a": r"\cos {a}"}, samples=unary(), analytic=True)
@@ -205,7 +206,13 @@ def arctan2(a: Any, b: Any) -> Any:
     return np.arctan2(a, b)
 
 
-arctan2.vjp(a=lambda g, a, b: g * (b / (a * a + b * b)), b=lambda g, a, b: -g * (a / (a * a + b * b)))
+def _over_square(a: Any, b: Any) -> Any:
+    """The quotient a / (a^2 + b^2) without overflow."""
+    length = np.hypot(a, b)
+    return a / length / length
+
+
+arctan2.vjp(a=lambda g, a, b: g * _over_square(b, a), b=lambda g, a, b: -g * _over_square(a, b))
 
 
 @op("elementwise", numpy=np.sinh, latex=r"\sinh {a}", derivative={"a": r"\cosh {a}"}, samples=unary(), analytic=True)

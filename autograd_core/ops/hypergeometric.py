@@ -99,18 +99,21 @@ ellipe = special_op(
 # -- orthogonal polynomials: the degree and the parameters are constants -----------------------------------------------
 
 
-def _less(n: Any) -> Any:
-    """One degree less; of degree 0 the factor that goes with it is 0."""
-    if hasattr(n, "dtype"):
-        return np.where(n == 0, 0, n - 1).astype(n.dtype)
-    return n - 1 if n else 0  # a NumPy integer would decide the dtype
+def _less(n: Any, constant: tuple[int, ...] = (0,)) -> Any:
+    """One degree less, of any real degree; any that exists where the polynomial is constant and the factor 0."""
+    if not hasattr(n, "dtype"):  # a NumPy number would decide the dtype
+        return 0 if n in constant else n - 1
+    return np.where(np.isin(n, constant), 0, n - 1)
 
 
-def _mirrored(n: Any, middle: int) -> Any:
-    """The degree below `middle` / 2 at the same distance above it: P_n = P_(-1-n), U_n = -U_(-2-n)."""
-    if hasattr(n, "dtype"):
-        return np.where(2 * n < middle, middle - n, n).astype(n.dtype)
-    return middle - n if 2 * n < middle else n
+def _varies(n: Any, constant: tuple[int, ...] = (0,)) -> Any:
+    """Whether the polynomial of degree n is not constant, as a factor."""
+    return ~np.isin(n, constant) if hasattr(n, "dtype") else n not in constant
+
+
+def _mirrored(n: Any, centre: float) -> Any:
+    """The degree on the right of the centre that has the same polynomial, but perhaps for its sign."""
+    return np.maximum(n, 2 * centre - n) if hasattr(n, "dtype") else max(n, 2 * centre - n)
 
 
 eval_jacobi = special_op(
@@ -122,7 +125,7 @@ eval_jacobi = special_op(
     statics=("n", "alpha", "beta"),
 ).vjp(
     a=lambda g, a, n, alpha, beta: (
-        g * (special("eval_jacobi")(_less(n), alpha + 1, beta + 1, a) * (0.5 * (n + alpha + beta + 1) * (n != 0)))
+        g * (special("eval_jacobi")(_less(n), alpha + 1, beta + 1, a) * (0.5 * (n + alpha + beta + 1) * _varies(n)))
     )
 )
 
@@ -133,11 +136,11 @@ eval_legendre = special_op(
     {"a": r"\frac{{n} + 1}{2} P_{{n} - 1}^{(1, 1)}({a})"},
     [*between(-0.9, 0.9, 3), *between(-0.9, 0.9, np.array([[0], [2]], np.float32))],
     statics=("n",),
-).vjp(a=lambda g, a, n: g * _legendre_slope(_mirrored(n, -1), a))
+).vjp(a=lambda g, a, n: g * _legendre_slope(_mirrored(n, -0.5), a))  # P_n is P_(-1-n)
 
 
 def _legendre_slope(n: Any, a: Any) -> Any:
-    return special("eval_jacobi")(_less(n), 1.0, 1.0, a) * _number(0.5 * (n + 1) * (n != 0), a)
+    return special("eval_jacobi")(_less(n), 1.0, 1.0, a) * _number(0.5 * (n + 1) * _varies(n), a)
 
 
 eval_chebyt = special_op(
@@ -156,16 +159,11 @@ eval_chebyu = special_op(
     {"a": r"2 C_{{n} - 1}^{(2)}({a})"},
     between(-0.9, 0.9, 3),
     statics=("n",),
-).vjp(a=lambda g, a, n: g * _second_kind_slope(_mirrored(n, -2), _number(2 * _sign_of(n), a), a))
+).vjp(a=lambda g, a, n: g * (_chebyu_slope(_mirrored(n, -1), a) * _number(1 - 2 * (n < -1), a)))  # U_n is -U_(-2-n)
 
 
-def _sign_of(n: Any) -> Any:
-    """-1 for degrees below -1, of which U_n is -U_(-2-n); 0 where U_n is constant."""
-    return (n != 0) * (n != -2) * (1 - 2 * (n < -1))
-
-
-def _second_kind_slope(n: Any, factor: Any, a: Any) -> Any:
-    return special("eval_gegenbauer")(_less(n), 2.0, a) * factor
+def _chebyu_slope(n: Any, a: Any) -> Any:
+    return special("eval_gegenbauer")(_less(n, (0, -1)), 2.0, a) * _number(2 * _varies(n, (0, -1)), a)
 
 
 eval_gegenbauer = special_op(
@@ -176,7 +174,11 @@ eval_gegenbauer = special_op(
     between(-0.9, 0.9, 3, 0.7),
     statics=("n", "alpha"),
 ).vjp(
-    a=lambda g, a, n, alpha: g * (special("eval_gegenbauer")(_less(n), alpha + 1, a) * _number(2 * alpha * (n != 0), a))
+    a=lambda g, a, n, alpha: (
+        g
+        * special("eval_gegenbauer")(_less(n, (0, -1)), alpha + 1, a)
+        * _number(2 * alpha * _varies(n, (0, -1)), a)  # C_-1 is 0
+    )
 )
 
 eval_hermite = special_op(
@@ -204,7 +206,7 @@ eval_genlaguerre = special_op(
     {"a": r"-L_{{n} - 1}^{({alpha} + 1)}({a})"},
     between(0.2, 2, 3, 0.7),
     statics=("n", "alpha"),
-).vjp(a=lambda g, a, n, alpha: g * (special("eval_genlaguerre")(_less(n), alpha + 1, a) * _number(-1 * (n != 0), a)))
+).vjp(a=lambda g, a, n, alpha: g * (special("eval_genlaguerre")(_less(n), alpha + 1, a) * _number(-1 * _varies(n), a)))
 
 eval_laguerre = special_op(
     "eval_laguerre",
@@ -213,7 +215,7 @@ eval_laguerre = special_op(
     {"a": r"-L_{{n} - 1}^{(1)}({a})"},
     between(0.2, 2, 3),
     statics=("n",),
-).vjp(a=lambda g, a, n: g * (special("eval_genlaguerre")(_less(n), 1.0, a) * _number(-1 * (n != 0), a)))
+).vjp(a=lambda g, a, n: g * (special("eval_genlaguerre")(_less(n), 1.0, a) * _number(-1 * _varies(n), a)))
 
 
 def _number(factor: Any, a: Any) -> Any:

@@ -208,23 +208,30 @@ put_positions.vjp(
     latex="{arr}[{indices}]",
     derivative={"arr": "1"},
     operands=("arr",),
-    samples=[Sample(Array(3, 4), np.array([[0], [2], [2]]), axis=1)],
+    samples=[
+        Sample(Array(3, 4), np.array([[0], [2], [2]]), axis=1),
+        Sample(Array(3, 4), np.array([[0, 1, 1]]), axis=1),
+        Sample(Array(3, 1), np.array([[0, 2]]), axis=0),
+        Sample(Array(2, 3), np.array([5, 0, 0]), axis=None),
+    ],
     linear="jointly",
     analytic=True,
 )
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    """One index per position along an axis, as NumPy."""
+    """One index per position along an axis, as NumPy; of the flattened array for None."""
     return np.take_along_axis(arr, indices, axis)
 
 
-def _along(indices: Any, axis: int) -> tuple[Any, ...]:
-    shape = indices.shape
+def _along(g: Any, shape: tuple[int, ...], indices: Any, axis: int | None) -> Any:
+    """The cotangent at the indices; along the other axes they are broadcast against the array's."""
+    if axis is None:
+        return np.reshape(scatter(g, index=(indices,), shape=(math.prod(shape),)), shape)
     grids = [np.arange(n).reshape((1,) * i + (n,) + (1,) * (len(shape) - i - 1)) for i, n in enumerate(shape)]
     grids[axis] = indices
-    return tuple(grids)
+    return scatter(g, index=tuple(grids), shape=shape)
 
 
-take_along_axis.vjp(arr=lambda g, arr_shape, indices, axis: scatter(g, index=_along(indices, axis), shape=arr_shape))
+take_along_axis.vjp(arr=lambda g, arr_shape, indices, axis: _along(g, arr_shape, indices, axis))
 
 
 @registry.function(np.take)

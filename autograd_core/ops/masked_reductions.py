@@ -37,6 +37,14 @@ def mask_of(name: str, a: Any, where: Any) -> Any:
     return mask
 
 
+def no_initial(name: str) -> ArgumentError:
+    """The refusal of a mask without a value for what it leaves nothing of."""
+    return ArgumentError(
+        f"{name}: a mask needs an initial value, since a reduction of nothing has none, got where without initial; "
+        f"give initial. {place(name)}"
+    )
+
+
 def _floating(a: Any) -> bool:
     return isinstance(a, Tensor) and a.dtype.kind in "fc"
 
@@ -79,10 +87,7 @@ def _extreme(name: str, operator: Any, pairwise: Any, worst: float) -> Any:
             return _on_values(function, a, axis=axis, keepdims=keepdims, initial=initial, where=where)
         if where is not True:
             if initial is None:
-                raise ArgumentError(
-                    f"{name}: a mask needs an initial value, since a reduction of nothing has none, got where without "
-                    f"initial; give initial. {place(name)}"
-                )
+                raise no_initial(name)
             a = np.where(mask_of(name, a, where), a, worst)
         if initial is not None and not a.size:
             return np.sum(a, axis=axis, keepdims=keepdims) + initial  # the shape of the result, filled with it
@@ -164,8 +169,17 @@ def deviation(a: Any, *args: Any, **kwargs: Any) -> Any:
     return np.where(zero, 0, np.sqrt(np.where(zero, 1, total)))
 
 
-def _weighted_logsumexp(a: Any, axis: Any = None, keepdims: bool = False, b: Any = None) -> Any:
-    """ln(sum(b e^a)), the weights b constants or Tensors; elements of weight 0 do not count, whatever they are."""
+def _weighted_logsumexp(
+    a: Any, axis: Any = None, keepdims: bool = False, b: Any = None, initial: Any = None, where: Any = True
+) -> Any:
+    """ln(sum(b e^a)), the weights b constants or Tensors; elements of weight 0 do not count, whatever they are.
+
+    `initial` and a mask are those of `np.logaddexp.reduce`.
+    """
+    if initial is not None:
+        return np.logaddexp(_weighted_logsumexp(a, axis, keepdims, b, None, where), initial)
+    if where is not True:
+        a = np.where(mask_of("logsumexp", a, where), a, -math.inf)
     if b is None:
         return r.logsumexp(a, axis=axis, keepdims=keepdims)
     counts = (b.data if isinstance(b, Tensor) else np.asarray(b)) != 0
@@ -178,7 +192,9 @@ def _weighted_logsumexp(a: Any, axis: Any = None, keepdims: bool = False, b: Any
 
 
 def _truth(function: Any) -> Any:
-    return lambda a, **kwargs: _on_values(function, a, **kwargs)
+    return lambda a, axis=None, keepdims=False, **kwargs: _on_values(
+        function, a, axis=axis, keepdims=keepdims, **kwargs
+    )
 
 
 r.sum.wider = _summed

@@ -14,7 +14,7 @@ from ..errors import ShapeError
 from ..operator import Array, Bad, Sample, op, registry
 from ..tensor import Tensor
 from ._samples import BAD_AXIS, axes
-from .masked_reductions import deviation, mask_of, variance
+from .masked_reductions import deviation, mask_of, no_initial, variance
 from .reductions import _shared
 
 __all__ = ["nanmax", "nanmin"]
@@ -58,6 +58,8 @@ nanmin.vjp(a=lambda g, a, out, a_shape, axis: _shared(g, a, out, a_shape, axis))
 def _extreme(operator: Any, pairwise: Any) -> Any:
     def wider(a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
         if where is not True:
+            if initial is None:
+                raise no_initial(operator.name)
             a = np.where(mask_of(operator.name, a, where), a, np.nan)
         if initial is not None and not a.size:
             return np.sum(a, axis=axis, keepdims=keepdims) + initial

@@ -113,6 +113,12 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 where.vjp(x=lambda g, condition: np.where(condition, g, 0), y=lambda g, condition: np.where(condition, 0, g))
 
 
+@registry.function(np.where)
+def _where(condition: Any, *choices: Any) -> Any:
+    """NumPy's `where`: without choices the indices of the elements that hold."""
+    return where(condition, *choices) if choices else np.nonzero(condition)
+
+
 @op(
     "elementwise",
     symbol="clip",

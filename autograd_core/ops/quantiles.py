@@ -5,6 +5,7 @@ Reference: Hyndman and Fan, "Sample quantiles in statistical packages", The Amer
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -36,7 +37,8 @@ def _flattened(a: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]
     others = [i for i in range(len(shape)) if i not in reduced]
     lead = tuple(shape[i] for i in others)
     moved = np.transpose(a, (*others, *reduced)) if len(shape) > 1 else a
-    return np.reshape(moved, (*lead, -1)), lead, tuple(1 if i in reduced else n for i, n in enumerate(shape))
+    number = math.prod(shape[i] for i in reduced)
+    return np.reshape(moved, (*lead, number)), lead, tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
 def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool, ignore: bool, wide: Any = None) -> Any:
@@ -51,6 +53,10 @@ def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool,
             _check_axis(name, a, i)
     flat, lead, kept = _flattened(a, axis)
     q = np.asarray(q)
+    if not flat.shape[-1] and (ignore or name == "median"):
+        warnings.warn("All-NaN slice encountered" if ignore else "Mean of empty slice", RuntimeWarning, stacklevel=5)
+        shape = kept if keepdims else lead
+        return np.broadcast_to(np.reshape(np.sum(flat, axis=-1) + np.nan, shape), (*q.shape, *shape))
     values = flat.data if isinstance(flat, Tensor) else flat
     missing = np.isnan(values)
     number = np.sum(~missing, axis=-1) if ignore else np.full(lead, flat.shape[-1])

@@ -18,9 +18,9 @@ from ._samples import BAD_AXIS, axes
 
 @lru_cache(maxsize=1024)
 def _axes(rank: int, axis: Any) -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or not rank:  # NumPy lets a 0-d array have the axes 0 and -1
         return tuple(range(rank))
-    return tuple(a % rank if rank else a for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple(a % rank for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def normalized(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
@@ -115,9 +115,15 @@ def var(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: 
     return np.var(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims)
 
 
+def _over_degrees(number: int, ddof: float) -> float:
+    """1 / (N - ddof), infinite where no degree of freedom is left."""
+    return 1 / (number - ddof) if number > ddof else math.inf
+
+
 var.vjp(
     a=lambda g, a, a_shape, axis, ddof: (
-        restored(g * (2 / (count(a_shape, axis) - ddof)), a_shape, axis) * (a - np.mean(a, axis=axis, keepdims=True))
+        restored(g * (2 * _over_degrees(count(a_shape, axis), ddof)), a_shape, axis)
+        * (a - np.mean(a, axis=axis, keepdims=True))
     )
 )
 
@@ -138,7 +144,11 @@ def std(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: 
 
 std.vjp(
     a=lambda g, a, out, a_shape, axis, ddof: (
-        restored(np.where(out == 0, 0, g) / (np.where(out == 0, 1, out) * (count(a_shape, axis) - ddof)), a_shape, axis)
+        restored(
+            np.where(out == 0, 0, g) / np.where(out == 0, 1, out) * _over_degrees(count(a_shape, axis), ddof),
+            a_shape,
+            axis,
+        )
         * (a - np.mean(a, axis=axis, keepdims=True))
     )
 )
@@ -250,13 +260,16 @@ def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.reshape(out, tuple(n for i, n in enumerate(a.shape) if i not in reduced))
 
 
-def _softmax_from(a: Any, out: Any) -> Any:
-    """e^(a - out); 0 where all elements are -inf, NaN for those that are +inf."""
-    return np.exp(a - np.where(out == -np.inf, 0, out))
+def _softmax_from(a: Any, out: Any, axis: Any) -> Any:
+    """e^(a - out); infinite elements share the gradient equally, as the largest do in `max`, and -inf has none."""
+    infinite = a == math.inf
+    number = np.sum(infinite, axis=axis, keepdims=True)
+    finite = np.exp(np.where(infinite, -math.inf, a) - np.where(out == -math.inf, 0, out))
+    return finite + infinite / np.maximum(number, 1).astype(out.dtype)
 
 
 logsumexp.vjp(
-    a=lambda g, a, out, a_shape, axis: restored(g, a_shape, axis) * _softmax_from(a, restored(out, a_shape, axis))
+    a=lambda g, a, out, a_shape, axis: restored(g, a_shape, axis) * _softmax_from(a, restored(out, a_shape, axis), axis)
 )
 
 
@@ -279,7 +292,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
 cumsum.vjp(
     a=lambda g, a_shape, axis: (
         np.reshape(np.cumsum(g[::-1])[::-1], a_shape)
-        if axis is None
+        if axis is None or not a_shape
         else np.flip(np.cumsum(np.flip(g, axis=axis), axis=axis), axis=axis)
     )
 )

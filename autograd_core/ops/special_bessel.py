@@ -274,10 +274,15 @@ def sinc(a: Any) -> Any:
     return np.sinc(a)
 
 
-sinc.vjp(a=lambda g, a: g * (spherical_jn(1, a * math.pi) * -math.pi))
+sinc.vjp(a=lambda g, a: g * (spherical_jn(1, a * math.pi) * -math.pi).astype(a.dtype))  # SciPy's have no float16
 
 
-registry.functions[np.i0] = i0
+@registry.function(np.i0)
+def _numpy_i0(x: Any) -> Any:
+    """`special.i0` in NumPy's dtypes: it keeps float16."""
+    return i0(x).astype(x.dtype) if x.dtype == np.float16 else i0(x)
+
+
 registry.special |= {
     "kn": lambda n, a: kv(whole(n), a),
     "yn": lambda n, a: yv(whole(n), a),

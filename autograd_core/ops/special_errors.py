@@ -80,7 +80,16 @@ log_ndtr = special_op(
     r"\ln \Phi({a})",
     {"a": r"\sqrt{\frac{2}{\pi}} \frac{1}{\operatorname{erfcx}(-{a} / \sqrt{2})}"},
     between(-3, 2),
-).vjp(a=lambda g, a: g * (math.sqrt(2 / math.pi) / special("erfcx")(a * -math.sqrt(0.5))))
+).vjp(a=lambda g, a, out: g * _mills(a, out))
+
+
+def _mills(a: Any, out: Any) -> Any:
+    """Normal density over distribution function: by erfcx to the left, which to the right is infinite soon."""
+    right = a > 0
+    b = np.where(right, a, 0)
+    left = math.sqrt(2 / math.pi) / special("erfcx")(np.where(right, 0, a) * -math.sqrt(0.5))
+    return np.where(right, np.exp(b * b * -0.5 - np.where(right, out, 0)) * (1 / _ROOT_2PI), left)
+
 
 logit = special_op(
     "logit",

@@ -158,7 +158,11 @@ poch = special_op(
 
 
 def _gamma_density(a: Any, x: Any) -> Any:
-    return np.exp((a - 1) * np.log(x) - x - _number(special("gammaln")(a), x))
+    """x^(a - 1) e^-x / gamma(a): by the logarithm beyond 1, where the power may overflow; near 0 that has no slope."""
+    near = x < 1
+    rest = -x - _number(special("gammaln")(a), x)
+    power = np.where(near, x, 1) ** (a - 1)
+    return power * np.exp(np.log(np.where(near, 1, x)) * (a - 1) + rest)
 
 
 def _beta_density(a: Any, b: Any, x: Any) -> Any:

@@ -43,11 +43,11 @@ expn = special_op(
 
 
 def _expn_less(n: Any, a: Any) -> Any:
-    """E_(n-1)(a), also for n = 0, where SciPy has none: e^-a (1 / a + 1 / a^2). SciPy takes n without its fraction."""
+    """E_(n-1)(a), also for n = 0, where SciPy has none: e^-a (1 / a + 1 / a^2); SciPy leaves fractions of n out."""
     n = whole(n)
     if not hasattr(n, "dtype"):
         return special("expn")(n - 1, a) if n else np.exp(-a) * (1 / a + 1 / (a * a))
-    return np.where(n > 0, special("expn")(np.maximum(n - 1, 0), a), np.exp(-a) * (1 / a + 1 / (a * a)))
+    return np.where(n == 0, np.exp(-a) * (1 / a + 1 / (a * a)), special("expn")(np.where(n == 0, 0, n - 1), a))
 
 
 def _part(ufunc: str, index: int, name: str, doc: str, latex: str, derivative: str, samples: list[Sample]) -> Operator:

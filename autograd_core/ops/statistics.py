@@ -40,6 +40,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         ShapeError: the weights fit neither way.
         ArgumentError: weights sum to zero; it is a ZeroDivisionError too.
     """
+    axis = tuple(axis) if isinstance(axis, list) else axis
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
         if not returned:

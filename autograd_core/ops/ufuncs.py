@@ -13,8 +13,10 @@ import numpy as np
 from ..errors import NoRuleError
 from ..errors import where as place
 from ..operator import Array, Sample, op, registry
+from ..tensor import Tensor
 from ._samples import BAD_BROADCAST, binary, unary
 from .arithmetic import floor_divide, remainder, trunc
+from .exponential import share
 from .piecewise import _APART, _cut
 
 
@@ -129,7 +131,9 @@ def logaddexp2(a: Any, b: Any) -> Any:
     return np.logaddexp2(a, b)
 
 
-logaddexp2.vjp(a=lambda g, a, out: g * np.exp2(a - out), b=lambda g, b, out: g * np.exp2(b - out))
+_LN2 = math.log(2)
+
+logaddexp2.vjp(a=lambda g, a, b, out: g * share(a, b, out, _LN2), b=lambda g, a, b, out: g * share(b, a, out, _LN2))
 
 
 @op(
@@ -226,11 +230,11 @@ def _float_power(a: Any, b: Any) -> Any:
 
 
 def _degrees_to_radians(a: Any) -> Any:
-    return a * (math.pi / 180)
+    return a * (math.pi / 180) if a.dtype.kind == "f" else Tensor(np.deg2rad(a.data))
 
 
 def _radians_to_degrees(a: Any) -> Any:
-    return a * (180 / math.pi)
+    return a * (180 / math.pi) if a.dtype.kind == "f" else Tensor(np.rad2deg(a.data))
 
 
 def _real_only(name: str, a: Any) -> None:

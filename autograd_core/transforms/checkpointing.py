@@ -40,21 +40,47 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
         return out
     packed = packing.pack(out)
     outer = outer_entries(packed, floor, inputs)
-    value = [packed.data]  # taken once below: neither the rule nor the operator may hold the value or its graph
+    call = _Call(f, leaves, structure, packing, outer, state, packed.data)
     del out, inputs, packed
+    return packing.unpack(_checkpointed([*(a for a in leaves if isinstance(a, Tensor)), *map(_stand_in, outer)], call))
 
-    def pull(g: Any) -> list[Any]:
+
+class _Call:
+    """What a recorded call needs to be computed again: the static argument of one operator for all of them.
+
+    Only the Node holds it, and it does not hold the Node: no cycle keeps the arguments alive.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        leaves: list[Any],
+        structure: Structure,
+        packing: _Packing,
+        outer: list[Any],
+        state: Any,
+        value: Any,
+    ) -> None:
+        self.f, self.leaves, self.structure, self.packing = f, leaves, structure, packing
+        self.outer, self.state = outer, state
+        self.__name__ = getattr(f, "__name__", type(f).__name__)  # for pictures
+        self.value = [value]  # taken once: the value and its graph must not live as long as this does
+
+    def pull(self, g: Any) -> list[Any]:
+        """Cotangents of the arguments that are tensors, and of the outer entries."""
+        from .. import random
+
         create = isinstance(g, Tensor)
         now = random.get_state()
-        random.set_state(state)
+        random.set_state(self.state)
         try:
             with replaying():
                 # Recorded, the gradient must depend on the arguments themselves; otherwise the tape ends in new leaves.
-                fresh = [identity(a) if create and _in_graph(a) else _alias(a) for a in leaves]
-                again = packing.pack(f(*structure.build(fresh)))
+                fresh = [identity(a) if create and _in_graph(a) else _alias(a) for a in self.leaves]
+                again = self.packing.pack(self.f(*self.structure.build(fresh)))
         finally:
             random.set_state(now)
-        wanted = [entry_of(t) for t in fresh if isinstance(t, Tensor)] + list(outer)
+        wanted = [entry_of(t) for t in fresh if isinstance(t, Tensor)] + self.outer
         root = entry_of(again)
         if isinstance(root, Node):
             targets = {id(e): e for e in wanted if e is not None}
@@ -63,15 +89,10 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
             found = {id(root): (root, g)}
         return [found[id(e)][1] if id(e) in found else None for e in wanted]
 
-    op = Operator(lambda operands: value.pop(), "composite", **_CHECKPOINT)
-    op.vjp(lambda g, operands: pull(g))  # it keeps the operands, so that their versions are checked
-    value_of_all = op([*(a for a in leaves if isinstance(a, Tensor)), *map(_stand_in, outer)])
-    op._plans.clear()  # only the Node holds the rule, and so the arguments: no cycle keeps them alive
-    op._fast = None
-    return packing.unpack(value_of_all)
 
-
-_CHECKPOINT: dict[str, Any] = dict(
+_checkpointed = Operator(
+    lambda operands, function=None: function.value.pop(),
+    "composite",
     name="checkpoint",
     variadic="operands",
     operands=None,
@@ -88,6 +109,8 @@ _CHECKPOINT: dict[str, Any] = dict(
     special=None,
     pure=False,
 )
+# The rule keeps the operands, so that their versions are checked.
+_checkpointed.vjp(lambda g, operands, function: function.pull(g))
 
 
 class _Packing:

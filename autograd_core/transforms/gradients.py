@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import LEAF, map_leaves
+from ..containers import LEAF
 from ..errors import ShapeError, where
 from ..tensor import Tensor
 from .tracing import Traced, argument_numbers, matched, with_loops
@@ -31,7 +31,7 @@ def value_and_grad(
     Raises:
         GraphError: `f` does not return a 0-d value.
         DTypeError: an argument to differentiate is not floating.
-        ArgumentError: `argnums` names no argument, or `f` returns no pair although `has_aux` is true.
+        ArgumentError: `argnums` names no argument, or one twice, or `f` returns no pair although `has_aux` is true.
     """
     return _value_and_grad("value_and_grad", f, argnums, has_aux)
 
@@ -46,7 +46,7 @@ def _value_and_grad(
         create = traced.nested
         gradients = traced.by_argument([traced.give(h) for h in traced.pull([Tensor(one) if create else one], create)])
         value = (traced.value(), traced.auxiliary()) if has_aux else traced.value()
-        return value, gradients[0] if isinstance(argnums, int) or not np.ndim(argnums) else gradients
+        return value, gradients if np.ndim(argnums) else gradients[0]
 
     return with_loops(differentiated)
 
@@ -71,8 +71,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     A cotangent has the structure of the value, a tuple of cotangents has those of the primals. With `has_aux`, `f`
     returns a pair and the auxiliary data come third.
     """
-    # The caller may write into his arrays before he calls the pullback.
-    traced = Traced("vjp", f, [map_leaves(_own_array, p) for p in primals], has_aux=has_aux)
+    traced = Traced("vjp", f, primals, has_aux=has_aux, lasting=True)
 
     structure = traced.structure
     places = [""] if structure is LEAF else [f" at {p}" for p in structure.paths()]
@@ -88,12 +87,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         answers = traced.pull(cotangents, create)
         return traced.by_argument(answers if tensors else [traced.give(h) for h in answers])
 
-    value = map_leaves(_own_array, traced.value())
-    return (value, pullback, traced.auxiliary()) if has_aux else (value, pullback)
-
-
-def _own_array(x: Any) -> Any:
-    return x.copy() if type(x) is np.ndarray else x
+    return (traced.value(), pullback, traced.auxiliary()) if has_aux else (traced.value(), pullback)
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -101,6 +95,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     Raises:
         ShapeError: a tangent has another shape or structure than its primal.
+        DTypeError: a tangent is complex.
     """
     if len(primals) != len(tangents):
         raise ShapeError(

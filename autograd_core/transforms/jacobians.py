@@ -74,7 +74,7 @@ def _jacobian(
         answers = []
         for of_output in blocks:
             parts = traced.by_argument([traced.give(b) for b in of_output])
-            answers.append(parts[0] if isinstance(argnums, int) or not np.ndim(argnums) else parts)
+            answers.append(parts if np.ndim(argnums) else parts[0])
         answer = traced.structure.build(answers)
         return (answer, traced.auxiliary()) if has_aux else answer
 

@@ -24,24 +24,30 @@ __all__ = ["ONE_BY_ONE", "Traced", "argument_numbers", "matched", "outer_entries
 _NUMERIC = (Tensor, np.ndarray, np.generic, float, int)
 _ARRAYS = {np.ndarray, np.float64, np.float32, float, Tensor}  # told to be leaves without looking further
 
-_INSIDE: ContextVar[bool] = ContextVar("autograd_core_inside_transform", default=False)
+_FOLLOWED: ContextVar[bool] = ContextVar("autograd_core_followed", default=False)
 ONE_BY_ONE: ContextVar[bool] = ContextVar("autograd_core_one_by_one", default=False)
 
 
 def with_loops(f: Callable[..., Any]) -> Callable[..., Any]:
-    """`f`, computed again with recorded Jacobians row by row if one that was recorded as a batch cannot be followed."""
+    """`f`, computed again with recorded Jacobians row by row if one that was recorded as a batch cannot be followed.
+
+    Only the outermost of nested calls does so: an inner one may be right, and what follows it not.
+    """
 
     def computed(*args: Any, **kwargs: Any) -> Any:
+        if _FOLLOWED.get():
+            return f(*args, **kwargs)
+        token = _FOLLOWED.set(True)
         try:
             return f(*args, **kwargs)
         except CannotBatchError:
-            if _INSIDE.get() or ONE_BY_ONE.get():
-                raise
-            token = ONE_BY_ONE.set(True)
+            loops = ONE_BY_ONE.set(True)
             try:
                 return f(*args, **kwargs)
             finally:
-                ONE_BY_ONE.reset(token)
+                ONE_BY_ONE.reset(loops)
+        finally:
+            _FOLLOWED.reset(token)
 
     return computed
 
@@ -55,6 +61,7 @@ class Traced:
         outs: a tensor for every leaf of the output; `structure` is the output's.
         aux: what the function returned beside its output (`has_aux`).
         nested: the call is part of an outer recorded computation: results are Tensors.
+        lasting: the tape is read after the call has returned: it must hold no array that the caller may write to.
     """
 
     def __init__(
@@ -65,8 +72,10 @@ class Traced:
         argnums: Sequence[int] | None = None,
         has_aux: bool = False,
         options: dict[str, Any] | None = None,
+        lasting: bool = False,
     ) -> None:
         self.name = name
+        self.lasting = lasting
         self.floor = next_number()
         self.numbers = range(len(primals)) if argnums is None else argnums
         self.nested = False
@@ -77,8 +86,6 @@ class Traced:
         self.inputs: list[Tensor] = []
         self.arguments: list[Structure] = []
         self.flat = True
-        inside = _INSIDE.get()
-        token = _INSIDE.set(True)
         state = current()
         recording = None if state.record else STATE.set(state.but(record=True))
         try:
@@ -86,7 +93,6 @@ class Traced:
                 arguments[i] = self._fresh_argument(primals[i], i)
             out = f(*arguments, **options) if options else f(*arguments)
         finally:
-            _INSIDE.reset(token)
             if recording is not None:
                 STATE.reset(recording)
         self.aux: Any = None
@@ -98,9 +104,9 @@ class Traced:
                 )
             out, self.aux = out
         self._read_output(out)
-        # A function inside another one that is being differentiated may use that one's variable without having it for
-        # an argument. The derivative depends on it then, and must be recorded.
-        if inside and not self.nested:
+        # The function may use a tensor in a graph outside without having it for an argument: a closure's, the variable
+        # of a function around it that is being differentiated. The derivative depends on it then, and must be recorded.
+        if not self.nested and state.record:
             self.nested = self.uses_outer()
 
     def _read_output(self, out: Any) -> None:
@@ -138,7 +144,9 @@ class Traced:
             data = as_array(primal)
             dtype = data.dtype
             if dtype.kind == "f":
-                return Tensor(data, requires_grad=True)
+                fresh = Tensor(np.copy(data) if self.lasting else data, requires_grad=True)
+                fresh._call = self.floor
+                return fresh
         else:
             dtype = type(primal).__name__
         raise DTypeError(
@@ -148,7 +156,30 @@ class Traced:
 
     def uses_outer(self) -> bool:
         """Whether the output depends on tensors in a graph outside the call, beside the arguments."""
-        return any(outer_entries(out, self.floor, self.inputs) for out in self.outs)
+        seen = {id(entry_of(t)) for t in self.inputs}
+        stack: list[Any] = []
+        for entry in map(entry_of, self.outs):
+            if entry is None or id(entry) in seen:
+                continue
+            if self._is_outer(entry):
+                return True
+            if isinstance(entry, Node):
+                stack.append(entry)
+        while stack:
+            for parent in stack.pop().parents:
+                if type(parent) is Node:
+                    if id(parent) not in seen:
+                        if parent.number < self.floor:
+                            return True
+                        seen.add(id(parent))
+                        stack.append(parent)
+                elif isinstance(parent, Tensor) and id(parent) not in seen and self._is_outer(parent):
+                    return True
+        return False
+
+    def _is_outer(self, entry: Any) -> bool:
+        """Whether a Node or a leaf is older than the call; the argument of a transform inside of it is not."""
+        return bool((entry._call if isinstance(entry, Tensor) else entry.number) < self.floor)
 
     def output(self) -> Tensor:
         """The only output, 0-d."""
@@ -248,13 +279,12 @@ class Traced:
         return leaves[0] if self.structure is LEAF else self.structure.build(leaves)
 
     def _value(self, out: Tensor) -> Any:
-        if not self.nested and any(out is t for t in self.inputs):
-            return np.copy(out.data)
-        return self.give(out)
+        # The tape may keep the output's array for its rules, and the function may have returned an argument.
+        return out if self.nested else np.copy(out.data)
 
     def auxiliary(self) -> Any:
         """What the function returned beside its output: Tensors for Tensors, arrays for arrays."""
-        return map_leaves(lambda x: self.give(x) if isinstance(x, Tensor) and not self.nested else x, self.aux)
+        return map_leaves(lambda x: self._value(x) if isinstance(x, Tensor) else x, self.aux)
 
     def give(self, value: Any) -> Any:
         """A Tensor for Tensors, an array for arrays."""
@@ -280,6 +310,7 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
 
     Raises:
         ShapeError: it has another shape.
+        DTypeError: it is complex.
     """
     array = given if isinstance(given, Tensor) else None if given is None else as_array(given)
     if array is None or array.shape != like.shape:
@@ -303,9 +334,13 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
 
 
 def argument_numbers(name: str, argnums: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The positions of the arguments to differentiate, not negative."""
+    """The positions of the arguments to differentiate, not negative.
+
+    Raises:
+        ArgumentError: one is no position of an argument, or comes twice.
+    """
     try:
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(map(index, np.reshape(argnums, -1)))
+        numbers = tuple(map(index, argnums if np.ndim(argnums) else (argnums,)))
     except TypeError:
         raise ArgumentError(
             f"{name}: argnums must be a whole number or a sequence of them, got {argnums!r}; count the positional "

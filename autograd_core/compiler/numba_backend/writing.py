@@ -1,7 +1,8 @@
-"""The function that runs a partitioned program: generated, since to ask what a step is costs more than a small step."""
+"""The function that runs a partitioned program: generated, since asking what a step is costs more than a small one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ class Writer:
 
     def bound(self, prefix: str, thing: Any) -> str:
         """The name of something that the lines refer to."""
-        name = f"{prefix}{len(self.known)}"
+        name = re.sub(r"\W", "_", prefix) + str(len(self.known))  # a rule's name is no identifier
         self.known[name] = thing
         return name
 
