@@ -33,6 +33,10 @@ ASKED = {
     "Python": (lambda: float(T[0]), r"^float: .*; use .item\(\) for a number or .detach\(\)"),
     "Python in SciPy": (lambda: scipy.special.lqn(2, T[0]), "^lqn: a function of SciPy must be a ufunc"),
     "an integer in NumPy": (lambda: np.tri(T[0]), "^np.tri: "),
+    "masked arrays": (lambda: np.ma.getdata(T), "^getdata: "),
+    "a function of masked arrays": (lambda: np.ma.sin(T), "^np.sin: "),
+    "an operator of a masked array": (lambda: np.ma.array(X, mask=X > 0.4) * T, "^MaskedArray: "),
+    "a selection of masked arrays": (lambda: np.ma.where(X > 0.4, T, T), "^np.where: "),
     "a function that calls another": (lambda: np.poly1d(T), "^poly1d: .*, and trim_zeros, which it calls, has none"),
 }
 

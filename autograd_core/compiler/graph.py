@@ -67,7 +67,7 @@ class Saved:
 
 
 def _pulled(g: Any, out: Any, call: Any) -> Any:
-    saved = out._data if isinstance(out, Tensor) else out
+    saved = out._buffer if isinstance(out, Tensor) else out
     return call.pull(g, saved)
 
 
