@@ -120,9 +120,7 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
     if state.trace is not None:
         state.trace.assign(t, value, writer, index)
         return
-    if not isinstance(
-        t._buffer, np.ndarray | np.generic
-    ):  # another array type, without memory to share: a new value
+    if not isinstance(t._buffer, np.ndarray | np.generic):  # another array type, without memory to share: a new value
         new = value if index is None else setitem(t, value, index=index)
         t._buffer, t._node = new._buffer, new._node
         return
