@@ -245,7 +245,9 @@ class Printer:
         for value in expr.args:
             shown += self._argument(value, "")
         for key, value in expr.keywords.items():
-            # A checkpoint is no operator of the registry, and takes nothing but operands.
+            # A checkpoint is no operator of the registry, and takes nothing but operands and its function.
+            if operator is None and key in ("function", "call"):
+                continue
             operands = key in (*operator.parameters, operator.variadic) if operator is not None else not expr.args
             usual = operator is not None and key in operator.defaults and _same(value, operator.defaults[key])
             if not usual:

@@ -70,7 +70,8 @@ def over_gaps(m: Any, f: Any, equal: Any, strict: bool = True, name: str = "eigh
 
 
 over_gaps.vjp(
-    m=lambda g, f, equal, name: over_gaps(g, f, equal, strict=False, name=name),
+    # A cotangent that stands for its broadcast is no matrix yet, whose elements could be compared.
+    m=lambda g, f, equal, name, out_shape: over_gaps(np.broadcast_to(g, out_shape), f, equal, False, name),
     f=lambda g, m: g * m,
 )
 
