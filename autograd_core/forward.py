@@ -14,8 +14,8 @@ import numpy as np
 
 from .context import STATE, current
 from .errors import GraphError, where
+from .monomials import ONLY_G
 from .node import Node
-from .operator import ONLY_G
 from .sweep import as_tensors, changed, fetch, joint_slots, shape_of, sweep
 from .tensor import Tensor, entry_of
 

@@ -16,8 +16,8 @@ import numpy as np
 from .batching import Batched
 from .context import STATE, current
 from .errors import FreedGraphError, GraphError, NonFiniteError, ShapeError, VersionError, where
+from .monomials import GENERAL, ONE_KEPT, ONLY_G, TWO_KEPT
 from .node import Node
-from .operator import GENERAL, ONE_KEPT, ONLY_G, TWO_KEPT
 from .tensor import Tensor
 from .unbroadcast import Product, unbroadcast
 

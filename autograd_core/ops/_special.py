@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..operator import Array, Operator, Sample, Unknown, op
+from ..monomials import Unknown
+from ..operator import Array, Operator, Sample, op
 
 __all__ = ["between", "like", "special", "special_op", "special_ufunc", "whole"]
 

@@ -13,7 +13,8 @@ from ..operator import Array, Bad, Sample, op, registry
 from ..tensor import Tensor
 from ._complaints import at_least, naming
 from .indexing import getitem
-from .shape import identity, owned, split
+from .shape import identity, owned
+from .splitting import split
 
 __all__ = ["repeat", "roll", "tile"]
 

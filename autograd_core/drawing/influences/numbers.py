@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from autograd_core.context import no_grad
 from autograd_core.drawing.influences.flow import Graph, Layer, wanted_operands
+from autograd_core.monomials import GENERAL
 from autograd_core.node import Constant, Node
-from autograd_core.operator import GENERAL
 from autograd_core.sweep import fetch, shape_of
 from autograd_core.tensor import Tensor
 from autograd_core.unbroadcast import sum_to
