@@ -21,7 +21,7 @@ import numpy as np
 from . import random
 from .check_numbers import EPS, numbers
 from .containers import LEAF, flatten
-from .context import enable_grad, keep_values, no_grad
+from .context import keep_values
 from .errors import ArgumentError, AutogradError, DTypeError, where
 from .node import Node
 from .tensor import Tensor, as_array, entry_of
@@ -127,8 +127,7 @@ def check_grads(
         )
     state = random.get_state()
     try:
-        with no_grad():  # of the parameters that the function uses besides; the transforms record what they need
-            _check(subject, subject, order, 1, (), modes, seed, place, state)
+        _check(subject, subject, order, 1, (), modes, seed, place, state)
     finally:
         random.set_state(state)
 
@@ -201,7 +200,7 @@ def _traced(f: Callable[..., tuple[Any, ...]], points: list[Any]) -> tuple[list[
         the intermediate values alone could make, the operators' names).
     """
     leaves = [Tensor(p, requires_grad=True) for p in points]
-    with enable_grad(), keep_values():
+    with keep_values():
         outputs = [y if isinstance(y, Tensor) else Tensor(y) for y in f(*leaves)]
     if not outputs or any(y.dtype.kind == "c" for y in outputs):
         raise DTypeError(

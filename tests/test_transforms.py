@@ -274,10 +274,8 @@ def test_grad_is_never_touched():
 def test_closures_over_tensors_in_a_graph():
     w = Tensor(2.0, requires_grad=True)
     outer = w * 3
-    gradient = ac.grad(lambda x: np.sum(x * x * outer))(X)
-    same(gradient.detach(), 2 * X * 6)
-    tangent = ac.jvp(lambda x: x * outer, (X,), (np.ones(3),))[1]
-    same(tangent.detach(), [6, 6, 6])
+    same(ac.grad(lambda x: np.sum(x * x * outer))(X), 2 * X * 6)
+    same(ac.jvp(lambda x: x * outer, (X,), (np.ones(3),))[1], [6, 6, 6])
     outer.backward()
     assert w.grad.item() == 3, "its graph has not been freed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from operator import index
@@ -52,6 +53,23 @@ def with_loops(f: Callable[..., Any]) -> Callable[..., Any]:
     return computed
 
 
+class _Running:
+    """Counts the functions that transforms are calling now, in all threads: only among others can one be nested."""
+
+    _lock = threading.Lock()
+    _count = 0
+
+    def __enter__(self) -> _Running:
+        with _Running._lock:
+            _Running._count += 1
+            self.others = _Running._count > 1
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with _Running._lock:
+            _Running._count -= 1
+
+
 class Traced:
     """A function's recorded call: its fresh inputs, its outputs and where its part of the tape begins.
 
@@ -91,7 +109,8 @@ class Traced:
         try:
             for i in self.numbers:
                 arguments[i] = self._fresh_argument(primals[i], i)
-            out = f(*arguments, **options) if options else f(*arguments)
+            with _Running() as running:
+                out = f(*arguments, **options) if options else f(*arguments)
         finally:
             if recording is not None:
                 STATE.reset(recording)
@@ -104,10 +123,10 @@ class Traced:
                 )
             out, self.aux = out
         self._read_output(out)
-        # The function may use a tensor in a graph outside without having it for an argument: a closure's, the variable
-        # of a function around it that is being differentiated. The derivative depends on it then, and must be recorded.
-        if not self.nested and state.record:
-            self.nested = self.uses_outer()
+        # The function may use the variable of a transform around it without having it for an argument. The derivative
+        # depends on it then, and must be recorded.
+        if not self.nested and state.record and running.others:
+            self.nested = self.uses_outer(variables=True)
 
     def _read_output(self, out: Any) -> None:
         self.structure = LEAF
@@ -154,32 +173,28 @@ class Traced:
             f"convert it with float(...) or .astype(float). {where(self.name)}"
         )
 
-    def uses_outer(self) -> bool:
-        """Whether the output depends on tensors in a graph outside the call, beside the arguments."""
-        seen = {id(entry_of(t)) for t in self.inputs}
-        stack: list[Any] = []
-        for entry in map(entry_of, self.outs):
-            if entry is None or id(entry) in seen:
-                continue
-            if self._is_outer(entry):
-                return True
-            if isinstance(entry, Node):
-                stack.append(entry)
-        while stack:
-            for parent in stack.pop().parents:
-                if type(parent) is Node:
-                    if id(parent) not in seen:
-                        if parent.number < self.floor:
-                            return True
-                        seen.add(id(parent))
-                        stack.append(parent)
-                elif isinstance(parent, Tensor) and id(parent) not in seen and self._is_outer(parent):
-                    return True
-        return False
+    def uses_outer(self, variables: bool = False) -> bool:
+        """Whether the output depends on tensors in a graph outside the call, beside the arguments.
 
-    def _is_outer(self, entry: Any) -> bool:
-        """Whether a Node or a leaf is older than the call; the argument of a transform inside of it is not."""
-        return bool((entry._call if isinstance(entry, Tensor) else entry.number) < self.floor)
+        Args:
+            variables: only those count that are the arguments of transforms around the call.
+        """
+        seen = {id(entry_of(t)) for t in self.inputs}
+        stack = [entry_of(t) for t in self.outs]
+        while stack:
+            entry = stack.pop()
+            if id(entry) in seen:
+                continue
+            seen.add(id(entry))
+            if isinstance(entry, Tensor):
+                # The argument of a transform inside of the call is younger.
+                if entry._call < self.floor and (entry._call or (entry._leaf and not variables)):
+                    return True
+            elif isinstance(entry, Node):
+                if entry.number < self.floor and not variables:
+                    return True
+                stack.extend(entry.parents)
+        return False
 
     def output(self) -> Tensor:
         """The only output, 0-d."""
