@@ -1,4 +1,4 @@
-"""Whether what a program writes in place has memory of its own."""
+"""Whether what a program writes in place has memory of its own that can be written to."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class Apart:
         self._spans: list[tuple[int, int, int]] = []
 
     def check(self, arrays: list[Any], kinds: list[str]) -> None:
-        """Raises TraceError if two of the arrays share memory, one of which is written to."""
+        """Raises TraceError if what is written to is read-only, or shares memory with another of the arrays."""
         if not self.written:
             return
         known = self._known if len(self._known) == len(arrays) else [None] * len(arrays)
         same = all(arrays[i] is known[i] for i in self.written)
         if not same:
+            self._refuse_read_only(arrays)
             self._spans = sorted((*np.lib.array_utils.byte_bounds(arrays[i]), i) for i in self.written)
         for i, array in enumerate(arrays):
             if (same and array is known[i]) or not array.size:
@@ -48,6 +49,15 @@ class Apart:
                         f"copy of one of them. {where('compile')}"
                     )
         self._known = [a if kind == "captured" else None for a, kind in zip(arrays, kinds, strict=True)]
+
+    def _refuse_read_only(self, arrays: list[Any]) -> None:
+        # Compiled loops do not ask: they would write into memory that is not theirs, or end the process.
+        for i in sorted(self.written):
+            if not arrays[i].flags.writeable:
+                raise TraceError(
+                    f"compile: what a compiled function writes in place must be writable, got a read-only array of "
+                    f"shape {arrays[i].shape}; give it a copy: t.data = t.data.copy(). {where('compile')}"
+                )
 
 
 def _share(a: Any, b: Any) -> bool:
