@@ -15,7 +15,7 @@ import autograd_core as ac
 import nn
 from autograd_core import Tensor
 from autograd_core.compiler.trace import Trace
-from autograd_core.errors import DTypeError, GraphError
+from autograd_core.errors import DTypeError, GraphError, TraceError
 from test_compile import drawn, leaf, recordings
 
 
@@ -283,3 +283,19 @@ def test_whatever_a_module_depends_on_is_watched(way, change):
     np.testing.assert_allclose(f(x).data, model(x).data, rtol=1e-12)
     CHANGES[change](model)
     np.testing.assert_allclose(f(x).data, model(x).data, rtol=1e-12)
+
+
+def test_memory_that_is_written_to_and_shared_is_refused_wherever_it_lies():
+    base = np.zeros(1000)
+    whole, part = Tensor(base[::2]), Tensor(base[101:200:2])  # the one lies between the elements of the other
+
+    def write(x):
+        whole[...] = whole + 1
+        part[...] = part + 2
+        return x * 3
+
+    f = ac.compile(write, backend="numpy")
+    np.testing.assert_array_equal(f(np.ones(100)), np.full(100, 3))
+    with pytest.raises(TraceError, match="must not share memory"):
+        f(base[600:700])
+    assert base[600] == 1 and base[101] == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ class Apart:
         self.written = frozenset(written)
         self._known: list[Any] = []  # the arrays of Tensors at the last check: mostly the same ones
         self._spans: list[tuple[int, int, int]] = []
+        self._ends: list[
+            int
+        ] = []  # of the spans so far, the furthest: a span may hold later ones (every other element)
 
     def check(self, arrays: list[Any], kinds: list[str]) -> None:
         """Raises TraceError if what is written to is read-only, or shares memory with another of the arrays."""
@@ -32,12 +36,12 @@ class Apart:
         if not same:
             self._refuse_read_only(arrays)
             self._spans = sorted((*np.lib.array_utils.byte_bounds(arrays[i]), i) for i in self.written)
+            self._ends = list(accumulate((end for _, end, _ in self._spans), max))
         for i, array in enumerate(arrays):
             if (same and array is known[i]) or not array.size:
                 continue
             low, high = np.lib.array_utils.byte_bounds(array)
-            at = bisect_left(self._spans, (low, 0, 0))
-            for start, end, j in self._spans[max(at - 1, 0) :]:
+            for start, end, j in self._spans[bisect_right(self._ends, low) :]:
                 if start >= high:
                     break
                 if j != i and end > low and arrays[j].size and np.may_share_memory(array, arrays[j]):
