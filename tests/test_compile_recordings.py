@@ -299,3 +299,16 @@ def test_memory_that_is_written_to_and_shared_is_refused_wherever_it_lies():
     with pytest.raises(TraceError, match="must not share memory"):
         f(base[600:700])
     assert base[600] == 1 and base[101] == 2
+
+
+def test_a_function_that_is_differentiated_twice_must_still_do_the_same():
+    model, x = Ways(), Tensor(drawn(4, 3), requires_grad=True)
+    out = ac.compile(model)(x).sum()
+    model.eval()
+    with pytest.raises(
+        GraphError, match=r"must still do the same, got a change since the call of an attribute of Ways"
+    ):
+        out.backward(create_graph=True)
+    model.train()
+    out.backward(create_graph=True)
+    np.testing.assert_allclose(x.grad.data, 1 - np.tanh(x.data) ** 2, rtol=1e-12)

@@ -160,6 +160,7 @@ class Differentiable:
         self.origins, self.results = recording.origins, recording.results
         # When a function is run again, a batch's statistics and count of batches rest; other effects would be doubled.
         self.writes = bool(recording.grads) or any(w != "a batch's statistics" for _, w in recording.touched)
+        self.guards = recording.guards
         self.rebound = [origin for origin, _, _ in recording.rebound]
         self.targets = targets
         self.program = program
@@ -244,6 +245,12 @@ class Differentiable:
         for shape, storage in saved.used:
             if storage.last > saved.number:
                 raise _changed(shape, storage)
+        for guard in self.guards:
+            if not guard.holds():
+                raise GraphError(
+                    f"compile: a function that is differentiated twice is run again and so must still do the same, got "
+                    f"a change since the call of {guard.text}; call backward first. {where('compile')}"
+                )
         fresh = [identity(x) if isinstance(x, Tensor) and x.requires_grad else x for x in saved.leaves]
         rebound = [
             (t, t._data) for t in (self._tensor(origin, saved.leaves) for origin in self.rebound) if t is not None

@@ -9,6 +9,7 @@ __all__ = ["GradGuard", "Guard", "unchanged"]
 
 _COMPARED = (bool, int, float, str, tuple)
 _ITEMS = (list, dict)
+_APART = ("_states", "training", "_hooks")  # attributes of a module that are set by calls, or compared on their own
 
 
 class Guard:
@@ -42,14 +43,16 @@ class GradGuard(Guard):
 def unchanged(thing: Any) -> Guard:
     """Whether the attributes of a module, and the items of its lists and dicts, are what they are now."""
     held = thing.__dict__
-    then = {name: value for name, value in held.items() if name != "_states"}
+    then = {name: value for name, value in held.items() if name not in _APART}
     items = [(value, _items(value)) for value in then.values() if type(value) in _ITEMS]
     training, hooks = thing.training, _hooks(thing)
 
     def holds() -> bool:
         if thing.training != training or _hooks(thing) != hooks:
             return False
-        if len(held) - ("_states" in held) != len(then):  # one more, in front of the class's, or one less
+        if len(held) - sum(name in held for name in _APART) != len(
+            then
+        ):  # one more, in front of the class's, or one less
             return False
         for name, value in then.items():
             if not _same(held.get(name), value):
