@@ -46,7 +46,7 @@ def backward(root: Tensor, gradient: Any, retain: bool, create: bool) -> None:
 
 def initial(root: Tensor, gradient: Any, create: bool, trace: Any) -> Any:
     """The cotangent that the sweep starts from, checked."""
-    data = root._data
+    data = root._buffer
     if gradient is None:
         if data.size != 1:
             raise GraphError(
@@ -58,7 +58,7 @@ def initial(root: Tensor, gradient: Any, create: bool, trace: Any) -> Any:
         array = data.dtype.type(1) if plain else np.ones_like(data)
         return Tensor(array) if create else array
     given = gradient if isinstance(gradient, Tensor) else result(as_array(gradient))
-    if given._data.dtype.kind == "c":
+    if given._buffer.dtype.kind == "c":
         raise DTypeError(
             f"backward: the gradient must be real, since gradients are, got dtype {given.dtype}; take np.real of it. "
             f"{where('backward')}"
@@ -70,16 +70,16 @@ def initial(root: Tensor, gradient: Any, create: bool, trace: Any) -> Any:
         )
     if given.dtype != root.dtype:
         given = given.astype(root.dtype)
-    return given if create else given._data if trace is None else given.data
+    return given if create else given._buffer if trace is None else given.data
 
 
 def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool, trace: Any) -> tuple[Tensor, Tensor]:
     """Takes a leaf from the dict: its gradient as a Tensor of its own, hooks run and the earlier gradient added."""
     leaf, total = leaves.popitem()[1]
-    shape = leaf._data.shape
+    shape = leaf._buffer.shape
     out = total if create else result(total)
     del total
-    if out._data.shape != shape:
+    if out._buffer.shape != shape:
         out = in_full(out, shape, create)
     if leaf._hooks is not None:
         for hook in list(leaf._hooks.values()):
@@ -88,16 +88,16 @@ def finished(leaves: dict[int, tuple[Tensor, Any]], create: bool, trace: Any) ->
     if old is not None:
         if create or old.requires_grad:
             return leaf, old + out
-        return leaf, Tensor(old._data + out._data)
-    if not create and isinstance(out._data, np.ndarray) and not _sole(out):
-        return leaf, Tensor(out._data.copy())
+        return leaf, Tensor(old._buffer + out._buffer)
+    if not create and isinstance(out._buffer, np.ndarray) and not _sole(out):
+        return leaf, Tensor(out._buffer.copy())
     return leaf, out
 
 
 def in_full(out: Any, shape: tuple[int, ...], create: bool) -> Any:
     """A gradient that stands for its broadcast, in full."""
     try:
-        return np.broadcast_to(out, shape) if create else Tensor(np.copy(np.broadcast_to(out._data, shape)))
+        return np.broadcast_to(out, shape) if create else Tensor(np.copy(np.broadcast_to(out._buffer, shape)))
     except ValueError as error:
         raise ShapeError(
             f"backward: a gradient must have its leaf's shape {shape} or broadcast to it, got {out.shape}; the "
@@ -108,7 +108,7 @@ def in_full(out: Any, shape: tuple[int, ...], create: bool) -> Any:
 
 def _sole(t: Tensor) -> bool:
     """Whether nobody but this tensor holds the array, or the array that it is a view of."""
-    array = t._data
+    array = t._buffer
     base = array.base
     if base is None:
         return sys.getrefcount(array) <= _SOLE and array.flags.owndata
@@ -119,7 +119,7 @@ def _sole(t: Tensor) -> bool:
 def _calibrate() -> int:
     """What `sys.getrefcount` says of an array that one Tensor and one local variable hold, on this interpreter."""
     t = Tensor(np.empty(1))
-    array = t._data
+    array = t._buffer
     base = array.base
     if base is None:
         return sys.getrefcount(array)

@@ -32,7 +32,7 @@ def recorded_before(level: int) -> int:
 def lowest_level(x: Any) -> tuple[int, int] | None:
     """Level and size of the innermost batch that a tensor holds: that of the pass at hand."""
     found = None
-    array = x._data
+    array = x._buffer
     while isinstance(array, Batched):
         found = array.level, len(array.every)
         array = array.every

@@ -24,7 +24,7 @@ WIDER = frozenset({"b", "correction", "initial", "mean", "where"})  # what only 
 def result(data: Any, node: Node | None = None) -> Tensor:
     """A Tensor around an array, made by `node`."""
     t = _new(Tensor)
-    t._data = data
+    t._buffer = data
     t._node = node
     t._leaf = False
     return t
@@ -158,7 +158,7 @@ def bind(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
 def unwrap(x: Any, by: str) -> Any:
     """The array of an operand; Python numbers stay numbers, so that they do not decide the dtype."""
     if isinstance(x, Tensor):
-        return x._data
+        return x._buffer
     if x is None or type(x) in NUMBERS or type(x) is bool or type(x) is complex:
         return x
     return as_array(x, by)

@@ -33,7 +33,7 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
         return op.binary_plans
 
     def method(self: Tensor, other: Any) -> Any:
-        a = self._data
+        a = self._buffer
         na: Any = self._node
         if na is None:
             # Arithmetic on a 0-d array costs six times that on a NumPy scalar; only leaves and constants hold one.
@@ -42,7 +42,7 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
             if self._leaf:
                 na = self
         if type(other) is Tensor or isinstance(other, Tensor):
-            b = other._data
+            b = other._buffer
             nb: Any = other._node
             if nb is None:
                 if type(b) is _ndarray and b.ndim == 0:
@@ -111,7 +111,7 @@ def binary(op: Operator, compute: Any, reflected: bool = False) -> Any:
         if state.watch:
             watch(node, op, out, state, (a, b))
         t = _new(Tensor)
-        t._data = out
+        t._buffer = out
         t._node = node
         t._leaf = False
         return t
@@ -140,7 +140,7 @@ def unary(op: Operator) -> Any:
     plan = op.plan(1) if op.differentiable else None
 
     def method(self: Tensor) -> Tensor:
-        a = self._data
+        a = self._buffer
         state = current()
         if state.trace is not None:
             return apply(op, (self,), {})  # type: ignore[no-any-return]
@@ -190,7 +190,7 @@ def single(op: Operator) -> Any:
                     statics[name] = unwrap_static(value, op)
         elif required:
             return apply(op, (self,), {})
-        a = self._data
+        a = self._buffer
         state = current()
         if state.trace is not None:
             return apply(op, (self,), statics)

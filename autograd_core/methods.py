@@ -157,7 +157,7 @@ def attach() -> None:
     cls.conj = cls.conjugate
     cls.copy = lambda self, order="C": shape.identity(self)
     cls.real, cls.imag = property(np.real), property(np.imag)
-    cls.itemsize, cls.nbytes = property(lambda self: self.dtype.itemsize), property(lambda self: self._data.nbytes)
+    cls.itemsize, cls.nbytes = property(lambda self: self.dtype.itemsize), property(lambda self: self._buffer.nbytes)
     cls.tolist = _tolist
     cls.mT = property(rearranging.matrix_transpose)
     cls.repeat = rearranging.repeat

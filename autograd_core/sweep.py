@@ -119,7 +119,7 @@ def sweep(
                 else:
                     if targets is not None and id(parent) not in targets:
                         continue
-                    data = parent._data
+                    data = parent._buffer
                     target = data.shape
                     wanted = data.dtype
                 if elementwise and target != shape:
@@ -309,7 +309,7 @@ def as_tensors(node: Node, kept: tuple[Any, ...], g: Any) -> tuple[Any, ...]:
         else:
             out.append(array)
     some = next(iter(g.values()), None) if type(g) is dict else g
-    if isinstance(some, Tensor) and isinstance(some._data, Batched):
+    if isinstance(some, Tensor) and isinstance(some._buffer, Batched):
         return entered(out, some)
     return tuple(out)
 
@@ -340,11 +340,11 @@ def attend(node: Node, g: Any, create: bool, retained: list[tuple[Tensor, Tensor
         g = np.broadcast_to(g, node.shape)
     for hook in list((extra.hooks or {}).values()):
         changed = hooked(hook, g if isinstance(g, Tensor) else Tensor(g), node.shape, node.dtype)
-        g = changed if create else changed._data
+        g = changed if create else changed._buffer
     holder = extra.retain() if extra.retain is not None else None
     if holder is not None:
         total = g if isinstance(g, Tensor) else Tensor(np.copy(g))
-        extra.grad = total._data
+        extra.grad = total._buffer
         if retained is not None:
             retained.append((holder, total if holder._grad is None else holder._grad + total))
     return g
@@ -387,7 +387,7 @@ def changed(node: Node, operand: int, version: Any, by: str = "backward") -> Ver
 
 
 def check_finite(node: Node, h: Any) -> None:
-    data = h._data if isinstance(h, Tensor) else h
+    data = h._buffer if isinstance(h, Tensor) else h
     if data.dtype.kind in "fc" and not np.all(np.isfinite(data)):
         from .engine import describe_non_finite
 

@@ -73,10 +73,10 @@ class Tensor:
 
     # A 0-d value is held as a NumPy scalar (arithmetic on it costs a sixth of that on a 0-d array) until `.data` is
     # asked for. Slots in _DEFAULTS are left unset by the hot path and answered by __getattr__.
-    __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
+    __slots__ = ("__weakref__", "_buffer", "_grad", "_hooks", "_leaf", "_name", "_node", "_view", "version")
     __hash__ = object.__hash__
 
-    _data: Any
+    _buffer: Any
     _node: Node | None
     _leaf: bool  # a leaf that requires a gradient
     _grad: Tensor | None
@@ -90,7 +90,7 @@ class Tensor:
         if dtype is not None and array.dtype != dtype:
             array = array.astype(dtype)
         trace = current().trace
-        self._data = array if trace is None else trace.held(array)
+        self._buffer = array if trace is None else trace.held(array)
         self._leaf = False
         self._node = self._grad = self._hooks = self.version = None
         if name is not None:
@@ -109,12 +109,12 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The array itself, shared (0-d included). Writes into it cannot be seen by the version check."""
-        data = self._data
+        data = self._buffer
         trace = current().trace
         if trace is not None:
             return trace.lift(self)
         if isinstance(data, np.generic):
-            data = self._data = np.asarray(data)
+            data = self._buffer = np.asarray(data)
         return data
 
     @data.setter
@@ -133,7 +133,7 @@ class Tensor:
             from .views import part_from_views
 
             part_from_views(self)
-        self._data = array
+        self._buffer = array
         self._touch(".data = ...")
 
     def _touch(self, writer: str) -> None:
@@ -153,22 +153,22 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes."""
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._buffer.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Data type of the elements."""
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._buffer.dtype  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._data.ndim  # type: ignore[no-any-return]
+        return self._buffer.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._data.size  # type: ignore[no-any-return]
+        return self._buffer.size  # type: ignore[no-any-return]
 
     @property
     def name(self) -> str | None:
@@ -199,7 +199,7 @@ class Tensor:
     def _known(self) -> Any:
         """The array for those who ask for its values; in a trace one that refuses."""
         trace = current().trace
-        return self._data if trace is None else trace.lift(self)
+        return self._buffer if trace is None else trace.lift(self)
 
     def __format__(self, spec: str) -> str:
         if spec and self.size != 1:
@@ -210,13 +210,13 @@ class Tensor:
         return format(self.item() if spec else str(self), spec)
 
     def __repr__(self) -> str:
-        text = np.array2string(self._data, prefix="Tensor(", separator=", ") if self._is_numpy() else repr(self._data)
+        text = np.array2string(self._buffer, prefix="Tensor(", separator=", ") if self._is_numpy() else repr(self._buffer)
         grad = ", requires_grad=True" if self._leaf else f", op={self._node.op.name}" if self._node else ""
         dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({text}{dtype}{grad})"
 
     def _is_numpy(self) -> bool:
-        return isinstance(self._data, np.ndarray | np.generic)
+        return isinstance(self._buffer, np.ndarray | np.generic)
 
     def _leaves_graph(self, by: str) -> GraphError:
         return GraphError(
@@ -240,7 +240,7 @@ class Tensor:
         return int(self._known())
 
     def __index__(self) -> int:
-        if self._data.dtype.kind not in "iu" or self.size != 1:
+        if self._buffer.dtype.kind not in "iu" or self.size != 1:
             raise DTypeError(
                 f"index: only an integer tensor of one element may be an index, got dtype {self.dtype} and shape "
                 f"{self.shape}; convert it with int(t). {where('index')}"
@@ -288,9 +288,9 @@ class Tensor:
                 f"requires_grad: it can be switched off on a leaf only, got the output of {self._node.op.name}; use "
                 f".detach(). {where('requires_grad')}"
             )
-        if value and self._data.dtype.kind != "f":
+        if value and self._buffer.dtype.kind != "f":
             raise DTypeError(
-                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._data.dtype} of "
+                f"requires_grad: a leaf that requires a gradient must be floating, got dtype {self._buffer.dtype} of "
                 f"shape {self.shape}; convert with dtype=float. {where('tensor')}"
             )
         trace = current().trace

@@ -23,7 +23,7 @@ def register_view(base: Any, view: Tensor, op: Any, statics: dict[str, Any], bas
     """Notes that `view` shares memory with `base` if it does."""
     if not isinstance(base, Tensor) or not isinstance(base_data, np.ndarray):
         return
-    array = view._data
+    array = view._buffer
     if (
         array.base is not base_data
         and (base_data.base is None or array.base is not base_data.base)
@@ -47,7 +47,7 @@ def part_from_views(t: Tensor) -> None:
     """Leaves the memory that `t` shares with its views (or its base) to them, before `t` gets an array of its own."""
     storage = t.storage()
     views = [view for view in (r() for r in storage.views) if view is not None and view is not t]
-    heir = Tensor(t._data)  # what the views of `t` are views of from now on
+    heir = Tensor(t._buffer)  # what the views of `t` are views of from now on
     heir._node, heir._leaf, heir._view, heir.version = t._node, t._leaf, t._view, storage
     for view in views:
         if view._view is None:
@@ -120,9 +120,9 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
     if state.trace is not None:
         state.trace.assign(t, value, writer, index)
         return
-    if not isinstance(t._data, np.ndarray | np.generic):  # another array type: no memory to share, a new value instead
+    if not isinstance(t._buffer, np.ndarray | np.generic):  # another array type: no memory to share, a new value instead
         new = value if index is None else setitem(t, value, index=index)
-        t._data, t._node = new._data, new._node
+        t._buffer, t._node = new._buffer, new._node
         return
     recording = state.record and (
         t.requires_grad or value.requires_grad or (t._view is not None and t._view[0].requires_grad)
@@ -147,7 +147,7 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
             if value.shape != region.shape:
                 value = broadcast_as_assigned(value, region.shape)
             node = put_positions(owner, value, positions=region)._node
-    write(t, value._data, index, writer)
+    write(t, value._buffer, index, writer)
     if recording:
         owner._node = node
         owner._leaf = False

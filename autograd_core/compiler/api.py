@@ -150,7 +150,7 @@ def _signature(leaves: list[Any], form: Any, state: State) -> Any:
     seen: dict[int, int] = {}
     for i, x in enumerate(leaves):
         if isinstance(x, Tensor):
-            data = x._data
+            data = x._buffer
             if not isinstance(data, np.ndarray | np.generic):
                 return None
             parts.append(

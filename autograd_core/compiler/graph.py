@@ -67,7 +67,7 @@ class Saved:
 
 
 def _pulled(g: Any, out: Any, call: Any) -> Any:
-    saved = out._data if isinstance(out, Tensor) else out
+    saved = out._buffer if isinstance(out, Tensor) else out
     return call.pull(g, saved)
 
 
@@ -253,7 +253,7 @@ class Differentiable:
                 )
         fresh = [identity(x) if isinstance(x, Tensor) and x.requires_grad else x for x in saved.leaves]
         rebound = [
-            (t, t._data) for t in (self._tensor(origin, saved.leaves) for origin in self.rebound) if t is not None
+            (t, t._buffer) for t in (self._tensor(origin, saved.leaves) for origin in self.rebound) if t is not None
         ]
         now = random.get_state()
         if saved.drawn is not None:
@@ -265,7 +265,7 @@ class Differentiable:
         finally:
             random.set_state(now)
             for t, array in rebound:
-                t._data = array
+                t._buffer = array
         outs = [out] if is_leaf(out) else flatten(out)[0]
         graph = {r[2][0]: outs[k] for k, r in enumerate(self.results) if r[0] == "graph"}
         wanted = [entry_of(self._tensor(origin, fresh)) for origin in self.targets]

@@ -139,11 +139,11 @@ class Recording:
             kept = trace.original(gradient)
             if kept is not None:
                 self.grads.append((origin, None, trace.origin(gradient)))
-            elif not any(gradient is made and made._data is array for _, made, array in trace.grads_read):
+            elif not any(gradient is made and made._buffer is array for _, made, array in trace.grads_read):
                 self.grads.append((origin, self._output(trace.lift(gradient).value), None))
         for t, made, array in trace.grads_read:
-            if id(t) not in trace.grads and made._data is not array:  # clipped, for instance
-                self.grads.append((trace.origin(t), self._output(made._data.value), None))
+            if id(t) not in trace.grads and made._buffer is not array:  # clipped, for instance
+                self.grads.append((trace.origin(t), self._output(made._buffer.value), None))
         self.effects = bool(self.touched or self.rebound or self.grads)
 
         # The graph of the results, and the program.
@@ -256,5 +256,5 @@ def _array(origin: Any, leaves: list[Any]) -> Any:
     x = origin[1] if kind == "captured" else leaves[origin[1]]
     if not isinstance(x, Tensor):
         return np.asarray(x)
-    data = x._data
+    data = x._buffer
     return data if type(data) is np.ndarray else x.data

@@ -58,7 +58,7 @@ class Trace(Calls):
 
     def inside(self, t: Tensor) -> Tensor:
         """The Tensor; for one with a graph outside of the function, a leaf in its place."""
-        if t._node is None or type(t._data) is Traced:
+        if t._node is None or type(t._buffer) is Traced:
             return t
         shadow = self._shadows.get(id(t))
         if shadow is None:
@@ -71,14 +71,14 @@ class Trace(Calls):
 
     def lift(self, t: Tensor) -> Any:
         """The traced array of a Tensor, as the function sees it at this point."""
-        data = t._data
+        data = t._buffer
         if type(data) is Traced:
             return data
         found = self._values.get(id(t))
         return self._capture(t) if found is None else found
 
     def _capture(self, t: Tensor) -> Any:
-        data = t._data
+        data = t._buffer
         if not isinstance(data, np.ndarray | np.generic):
             raise TraceError(
                 f"compile: the arrays of a compiled function must be NumPy's, got {type(data).__name__}; call the "
@@ -89,7 +89,7 @@ class Trace(Calls):
         self.captured[id(t)] = t
 
         def holds() -> bool:
-            now = t._data
+            now = t._buffer
             same: bool = (
                 now.shape == shape and now.dtype == dtype and t._leaf == leaf and (t._node is not None) == graph
             )
@@ -108,15 +108,15 @@ class Trace(Calls):
         if not isinstance(original, Tensor):
             return self.input(("argument", number), original)
         proxy = object.__new__(type(original))
-        Tensor.__init__(proxy, self.input(("argument", number), original._data))
-        proxy._data.shared = False
+        Tensor.__init__(proxy, self.input(("argument", number), original._buffer))
+        proxy._buffer.shared = False
         proxy._leaf = original.requires_grad
         proxy._name = original._name
         proxy._hooks = original._hooks
         if original._node is not None:
             self._owners[id(proxy)] = original
         self.proxies[id(proxy)] = number
-        self._values[id(proxy)] = proxy._data
+        self._values[id(proxy)] = proxy._buffer
         self._kept.append(proxy)
         return proxy
 
@@ -129,7 +129,7 @@ class Trace(Calls):
         number = self.proxies.get(id(t))
         if number is not None:
             return self.originals[number]
-        return None if type(t._data) is Traced else t
+        return None if type(t._buffer) is Traced else t
 
     def origin(self, t: Tensor) -> Any:
         """How to find the Tensor in another call."""
@@ -152,8 +152,8 @@ class Trace(Calls):
         self._write(t, array, "in place", writer)
 
     def _write(self, t: Tensor, array: Traced, how: str, writer: str) -> None:
-        if type(t._data) is Traced:
-            t._data = array
+        if type(t._buffer) is Traced:
+            t._buffer = array
             if id(t) not in self.proxies:
                 return
         else:
@@ -163,7 +163,7 @@ class Trace(Calls):
         if before is not None and before[1] == "rebound":
             how = "rebound"
         original = self.original(t)
-        if how == "in place" and isinstance(original._data, np.ndarray) and not original._data.flags.writeable:
+        if how == "in place" and isinstance(original._buffer, np.ndarray) and not original._buffer.flags.writeable:
             how = "rebound"
         self.written[id(t)] = (t, how, writer)
 
@@ -191,14 +191,14 @@ class Trace(Calls):
             new = setitem(t, value, index=index)
         if new.dtype != t.dtype:
             new = new.astype(t.dtype)
-        if new._node is not None and (type(t._data) is not Traced or id(t) in self.proxies):
+        if new._node is not None and (type(t._buffer) is not Traced or id(t) in self.proxies):
             raise TraceError(
                 f"compile: a Tensor from outside of the function must not become part of its graph, got {writer} of a "
                 f"value that needs a gradient into one of shape {t.shape}; write the value's .detach(), or return it. "
                 f"{where('compile')}"
             )
-        self.write(t, new._data, writer)
-        if type(t._data) is Traced and id(t) not in self.proxies:
+        self.write(t, new._buffer, writer)
+        if type(t._buffer) is Traced and id(t) not in self.proxies:
             t._node, t._leaf = new._node, False
 
     def refuse_change(self, t: Tensor, what: str) -> None:
@@ -230,10 +230,10 @@ class Trace(Calls):
                 f"compile: a gradient that is used must not need a gradient itself, got .grad of a Tensor of shape "
                 f"{t.shape}; zero_grad() before the call. {where('compile')}"
             )
-        made = None if now is None else result(self.input(("gradient", *origin), now._data))
+        made = None if now is None else result(self.input(("gradient", *origin), now._buffer))
         self._grads_read[key] = made
         if made is not None:
-            self.grads_read.append((t, made, made._data))
+            self.grads_read.append((t, made, made._buffer))
         self._kept.append(t)
         self.guards.append(GradGuard(origin, shape, dtype, _label(original)))
         return made

@@ -200,7 +200,7 @@ class Traced:
             if h is None:
                 h = np.zeros_like(t.data)
                 h = Tensor(h) if create else h
-            elif h.shape != t._data.shape:
+            elif h.shape != t._buffer.shape:
                 h = np.broadcast_to(h, t.shape)
                 h = h if create else np.array(h)
             elif not create:
@@ -299,7 +299,7 @@ def matched(name: str, what: str, owner: str, given: Any, like: Tensor, place: A
         array = array.astype(like.dtype)
     if create:
         return array if isinstance(array, Tensor) else Tensor(array)
-    return array._data if isinstance(array, Tensor) else array
+    return array._buffer if isinstance(array, Tensor) else array
 
 
 def argument_numbers(name: str, argnums: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
