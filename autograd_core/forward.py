@@ -148,8 +148,10 @@ def each(node: Node, kept: tuple[Any, ...], vectors: dict[int, Any]) -> Any:
 
 
 def transposed(node: Node, kept: tuple[Any, ...], vectors: dict[int, Any], create: bool) -> Any:
-    """The VJP, recorded with a cotangent of zeros and differentiated in it."""
+    """The VJP, recorded with a cotangent of zeros and differentiated in it; of several outputs, with one for each."""
     plan = node.plan
+    if plan.op.multiple:
+        return transposed_each(node, kept, vectors, create)
     with_record = STATE.set(current().but(record=True))
     try:
         zeros = np.zeros(node.shape, dtype=node.dtype)
@@ -175,3 +177,19 @@ def transposed(node: Node, kept: tuple[Any, ...], vectors: dict[int, Any], creat
     if direct is not None:
         total = direct if total is None else total + direct
     return zeros if total is None else total
+
+
+def transposed_each(node: Node, kept: tuple[Any, ...], vectors: dict[int, Any], create: bool) -> tuple[Any, ...]:
+    """The tangents of the outputs of a compiled function."""
+    assert node.statics is not None and node.plan.joint is not None
+    with_record = STATE.set(current().but(record=True))
+    try:
+        zeros = [np.zeros(shape, dtype) for shape, dtype in node.statics["call"].shapes]
+        g = {k: Tensor(array, requires_grad=True) for k, array in enumerate(zeros)}
+        slots = joint_slots(node.plan, node, g, kept)
+        answers = [(rule(g), vectors[i]) for i, rule, _, _ in slots if i in vectors]
+        roots = [(a._node, vector) for a, vector in answers if a._node is not None]
+    finally:
+        STATE.reset(with_record)
+    found = sweep(roots, retain=True, create=create, targets={id(t): t for t in g.values()}, floor=0)
+    return tuple(found[id(g[k])][1] if id(g[k]) in found else array for k, array in enumerate(zeros))

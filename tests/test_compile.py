@@ -334,3 +334,18 @@ def test_other_kinds_of_arrays_run_the_function_itself():
     f = ac.compile(lambda x: x * 2)
     out = f(Tensor(DuckArray(np.ones(2))))
     assert isinstance(out.data, DuckArray) and recordings(f) == 0
+
+
+def test_forward_mode_through_several_results():
+    def f(x, y):
+        return np.tanh(x) * y, (y**2).sum(), x[0] * 3
+
+    x, y, v, u = drawn(4, 3), drawn(3, seed=2), drawn(4, 3, seed=1), drawn(3, seed=3)
+    got, wanted = ac.jvp(ac.compile(f), (x, y), (v, u))[1], ac.jvp(f, (x, y), (v, u))[1]
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+    def squared(f):
+        return ac.grad(lambda x: sum(np.sum(t * t) for t in ac.jvp(f, (x, y), (v, u))[1]))(x)
+
+    np.testing.assert_allclose(squared(ac.compile(f)), squared(f), rtol=1e-12)

@@ -147,3 +147,23 @@ def test_a_directory_that_others_can_write_to_is_not_used(tmp_path: Path, monkey
     program = programs.silu(3, 4)
     build(program)(programs.arrays_for(program))
     assert not list(tmp_path.iterdir()) or not hasattr(os, "getuid")  # where permissions are POSIX's
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc", ".py"])
+def test_a_damaged_file_in_the_cache_directory_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    place = tmp_path / "cache"
+    monkeypatch.setenv("AUTOGRAD_CORE_CACHE", str(place))
+    program = programs.silu(3, 4)
+    arrays = programs.arrays_for(program)
+    for damage in (b"", b"\xff\x05 is no text and no pickle"):
+        for _ in range(2):  # made, and kept
+            monkeypatch.setattr(kernels, "_known", {})
+            build(program)(arrays)
+        (damaged,) = place.rglob(f"*{suffix}")
+        damaged.write_bytes(damage)
+        monkeypatch.setattr(kernels, "_known", {})
+        for a, b in zip(build(program)(arrays), interpret(program, arrays), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+        assert not damaged.exists() or damaged.read_bytes() != damage

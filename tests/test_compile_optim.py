@@ -7,6 +7,7 @@ import autograd_core as ac
 import nn
 import optim
 from autograd_core import Tensor
+from autograd_core.errors import TraceError
 from optim_cases import CASES
 
 STEPS = 5
@@ -200,3 +201,26 @@ def test_a_step_without_any_gradient_is_refused():
     optimizer = optim.SGD([Tensor(np.ones(2), requires_grad=True)], lr=0.1)
     with pytest.raises(ac.errors.ArgumentError, match="at least one parameter must have a gradient"):
         ac.compile(optimizer.step)()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_memory_that_is_read_only_is_not_written_to(backend):
+    w = Tensor(np.ones(8), requires_grad=True)
+    optimizer = optim.Momentum([w], lr=0.1)
+
+    @ac.compile(backend=backend)
+    def step():
+        optimizer.zero_grad()
+        (w * w).sum().backward()
+        optimizer.step()
+
+    step()
+    step()
+    velocity = {k: t.data.copy() for k, t in optimizer.state[w].items()}
+    memory = np.ones(8).tobytes()
+    w.data = np.frombuffer(memory)
+    with pytest.raises(TraceError, match=r"must be writable, got a read-only array of shape \(8,\)"):
+        step()
+    assert memory == np.ones(8).tobytes()
+    for k, before in velocity.items():
+        np.testing.assert_array_equal(optimizer.state[w][k].data, before)

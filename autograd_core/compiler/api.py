@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import warnings
 from typing import Any
@@ -20,6 +21,7 @@ from .recording import recorded as record_call
 __all__ = ["Compiled", "compile"]
 
 _KEPT = 8  # recordings of one function at a time
+_OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)  # a program's inputs would lose what makes them one
 _PLAIN = frozenset({Tensor, np.ndarray})  # arguments that are no containers, for sure
 
 
@@ -30,7 +32,8 @@ def compile(fn: Any = None, *, backend: str | None = None) -> Any:
     straight-line program; later calls run it. Arrays and Tensors among the arguments (in nested containers too) and
     every Tensor that the function reaches otherwise (parameters, buffers, optimizer states) are read anew in each call,
     and written as the function would; numbers, strings and other objects among the arguments are part of the program,
-    as are numbers and NumPy arrays that the function finds elsewhere. Other shapes, dtypes, modes of modules or of the
+    as are numbers and NumPy arrays that the function finds elsewhere; what else it does (print, append to a list) it
+    does when recorded only. Other shapes, dtypes, modes of modules or of the
     engine, and gradients that are there or not, are recorded anew; so are attributes of modules that were set since.
     Results are those of `fn`, gradients flow through them, and what `fn` raises when recorded leaves no trace.
 
@@ -129,6 +132,14 @@ class Compiled:
         self._recordings.setdefault(key, held).append(recording)
         self._order.append(key)
 
+    def __reduce__(self) -> Any:
+        """For pickle and deepcopy: its name if it was decorated, else the function, recorded anew."""
+        named: Any = sys.modules.get(getattr(self.fn, "__module__", None) or "")
+        path = getattr(self.fn, "__qualname__", "")
+        for part in path.split("."):
+            named = getattr(named, part, None)
+        return path if named is self else (Compiled, (self.fn, self.backend))
+
     def __repr__(self) -> str:
         return f"compile({self.fn!r}, backend={self.backend!r})"
 
@@ -146,12 +157,14 @@ def _signature(leaves: list[Any], form: Any, state: State) -> Any:
                 (type(x), data.shape, data.dtype, x._leaf, x._node is not None, seen.setdefault(id(x), i), _hooks(x))
             )
         elif isinstance(x, np.ndarray | np.generic):
-            if x.dtype.kind not in "fiubc":
+            if x.dtype.kind not in "fiubc" or isinstance(x, _OTHER_ARITHMETIC):
                 return None
             parts.append((np.ndarray, x.shape, x.dtype))
         elif isinstance(x, float):
             parts.append((type(x), x.hex()))
-        elif isinstance(x, int | str | bytes | complex):
+        elif isinstance(x, complex):
+            parts.append((type(x), x.real.hex(), x.imag.hex()))  # by its bits, as a float: -0j is not 0j
+        elif isinstance(x, int | str | bytes):
             parts.append((type(x), x))
         elif hasattr(type(x), "__array_ufunc__"):
             return None

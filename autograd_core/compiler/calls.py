@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import compute
 from ..errors import TraceError, where
 from ..operator import Operator, Plan
-from ..tensor import Tensor
+from ..tensor import Tensor, as_array
 from ..unbroadcast import form
 from .program import Call, Value
 from .tracing import Traced, ValuesNeededError, met
@@ -100,6 +100,8 @@ class Calls:
         known = self._by_array.get(id(array))
         if known is not None and np.array_equal(known[1].concrete, array):  # it may have been written to since
             return known[1]
+        if type(array) is not np.ndarray and isinstance(array, np.ndarray):
+            as_array(array, "compile")  # refuses masked arrays and matrices, which would lose what makes them such
         value = Value(array.shape, array.dtype)
         copy = np.array(array)
         self.constants[value] = copy
@@ -188,6 +190,12 @@ class Calls:
 
     def _as_traced(self, array: Any) -> Any:
         return self.constant(array) if isinstance(array, np.ndarray | np.generic) else array
+
+    def close(self) -> None:
+        """Ends the recording. Its arrays refer to it, so it lets go of them: their memory is free at once."""
+        self.closed = True
+        self.calls, self.inputs = [], []
+        self.constants, self._by_array, self._plans = {}, {}, {}
 
     # -- what a recording adds
 

@@ -155,7 +155,13 @@ class Differentiable:
         freed: bool,
         backend: str,
     ) -> None:
-        self.recording = recording
+        # Not the recording itself: it holds this object, and a cycle would keep the Tensors of both until a collection.
+        self.fn, self.structure = recording.fn, recording.structure
+        self.origins, self.results = recording.origins, recording.results
+        # When a function is run again, a batch's statistics and count of batches rest; other effects would be doubled.
+        self.writes = bool(recording.grads) or any(w != "a batch's statistics" for _, w in recording.touched)
+        self.guards = recording.guards
+        self.rebound = [origin for origin, _, _ in recording.rebound]
         self.targets = targets
         self.program = program
         self.fetched = fetched
@@ -177,9 +183,7 @@ class Differentiable:
         if not self.freed:
             used = [
                 (t.shape, t.storage())
-                for t in (
-                    self._tensor(self.recording.origins[i], leaves) for kind, i in self.fetched if kind == "input"
-                )
+                for t in (self._tensor(self.origins[i], leaves) for kind, i in self.fetched if kind == "input")
                 if t is not None
             ]
             kept = (
@@ -233,8 +237,7 @@ class Differentiable:
 
     def pull_recorded(self, g: Any, saved: Saved) -> list[Any]:
         """The same on Tensors: the function itself is run and its graph differentiated."""
-        recording = self.recording
-        if recording.effects and any(writer != "a batch's statistics" for _, writer in recording.touched):
+        if self.writes:
             raise GraphError(
                 f"compile: a function that is differentiated twice must have no effects, got one that writes into "
                 f"Tensors; compile the part without them. {where('compile')}"
@@ -242,18 +245,29 @@ class Differentiable:
         for shape, storage in saved.used:
             if storage.last > saved.number:
                 raise _changed(shape, storage)
+        for guard in self.guards:
+            if not guard.holds():
+                raise GraphError(
+                    f"compile: a function that is differentiated twice is run again and so must still do the same, got "
+                    f"a change since the call of {guard.text}; call backward first. {where('compile')}"
+                )
         fresh = [identity(x) if isinstance(x, Tensor) and x.requires_grad else x for x in saved.leaves]
+        rebound = [
+            (t, t._buffer) for t in (self._tensor(origin, saved.leaves) for origin in self.rebound) if t is not None
+        ]
         now = random.get_state()
         if saved.drawn is not None:
             random.set_state(saved.drawn)
         try:
             with replaying():
-                args, kwargs = recording.structure.build(fresh)
-                out = recording.fn(*args, **kwargs)
+                args, kwargs = self.structure.build(fresh)
+                out = self.fn(*args, **kwargs)
         finally:
             random.set_state(now)
+            for t, array in rebound:
+                t._buffer = array
         outs = [out] if is_leaf(out) else flatten(out)[0]
-        graph = {r[2][0]: outs[k] for k, r in enumerate(recording.results) if r[0] == "graph"}
+        graph = {r[2][0]: outs[k] for k, r in enumerate(self.results) if r[0] == "graph"}
         wanted = [entry_of(self._tensor(origin, fresh)) for origin in self.targets]
         roots = [(graph[i]._node, h) for i, h in g.items()]
         found = sweep(roots, retain=True, create=True, targets={id(e): e for e in wanted if e is not None})

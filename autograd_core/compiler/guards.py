@@ -8,6 +8,8 @@ from typing import Any
 __all__ = ["GradGuard", "Guard", "unchanged"]
 
 _COMPARED = (bool, int, float, str, tuple)
+_ITEMS = (list, dict)
+_APART = ("_states", "training", "_hooks")  # attributes of a module that are set by calls, or compared on their own
 
 
 class Guard:
@@ -39,21 +41,37 @@ class GradGuard(Guard):
 
 
 def unchanged(thing: Any) -> Guard:
-    """Whether the attributes of a module are what they are now."""
+    """Whether the attributes of a module, and the items of its lists and dicts, are what they are now."""
     held = thing.__dict__
-    then = {name: value for name, value in held.items() if name != "_states"}
+    then = {name: value for name, value in held.items() if name not in _APART}
+    items = [(value, _items(value)) for value in then.values() if type(value) in _ITEMS]
     training, hooks = thing.training, _hooks(thing)
 
     def holds() -> bool:
         if thing.training != training or _hooks(thing) != hooks:
             return False
+        if len(held) - sum(name in held for name in _APART) != len(
+            then
+        ):  # one more, in front of the class's, or one less
+            return False
         for name, value in then.items():
-            now = held.get(name)
-            if now is not value and not (type(now) is type(value) and type(now) in _COMPARED and now == value):
+            if not _same(held.get(name), value):
+                return False
+        for container, old in items:
+            new = _items(container)
+            if len(new) != len(old) or not all(map(_same, new, old)):
                 return False
         return True
 
     return Guard(holds, f"an attribute of {type(thing).__name__}")
+
+
+def _same(now: Any, then: Any) -> bool:
+    return now is then or bool(type(now) is type(then) and type(now) in _COMPARED and now == then)
+
+
+def _items(container: Any) -> list[Any]:
+    return [*container, *container.values()] if type(container) is dict else list(container)
 
 
 def _hooks(thing: Any) -> Any:

@@ -32,6 +32,9 @@ def recorded(fn: Any, leaves: list[Any], structure: Structure, state: State, bac
         token = STATE.set(state.but(trace=trace))
         drawing = random.diverted()
         try:
+            for x in (*leaves, getattr(fn, "__self__", None)):  # modules whose methods may be called past themselves
+                if hasattr(x, "training") and hasattr(x, "modules"):
+                    trace.guard_attributes(x)
             stand_ins = [
                 trace.stand_in(i, x) if isinstance(x, Tensor | np.ndarray | np.generic) and i not in fixed else x
                 for i, x in _firsts(leaves)
@@ -52,7 +55,7 @@ def recorded(fn: Any, leaves: list[Any], structure: Structure, state: State, bac
             trace.failed()
             raise
         finally:
-            trace.closed = True
+            trace.close()
             random.restored(drawing)
             STATE.reset(token)
 

@@ -260,10 +260,16 @@ class Trace(Calls):
         self.guards.append(Guard(holds, text))
 
     def guard_attributes(self, thing: Any) -> None:
-        """Another recording is needed when an attribute of `thing` has been set to something else."""
+        """Another recording is needed when an attribute of a module, or of one inside of it, is another one.
+
+        Those inside need not be called: a list of modules is run through, and a layer's options may be asked for.
+        """
         if not self.note(thing, "attributes"):
             return
         self.guards.append(unchanged(thing))
+        for part in thing.modules():
+            if self.note(part, "attributes"):
+                self.guards.append(unchanged(part))
 
     def note(self, thing: Any, names: str) -> bool:
         """Whether this is the first time that the guards of `thing` are asked for."""
@@ -312,6 +318,12 @@ class Trace(Calls):
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Ends the recording, and lets go of all that was noted in it."""
+        super().close()
+        for name in _NOTES:
+            setattr(self, name, type(getattr(self, name))())
+
     def failed(self) -> None:
         """Takes back what was prepared."""
         for undo in reversed(self._undo):
@@ -320,6 +332,12 @@ class Trace(Calls):
     def program(self, outputs: list[Value], updates: list[tuple[Value, Value]], calls: list[Call]) -> Program:
         """The program of the function."""
         return Program([value for value, _ in self.inputs], self.constants, calls, outputs, updates)
+
+
+_NOTES = (
+    *("written", "grads", "checks", "grads_read", "guards", "proxies", "originals", "captured"),
+    *("_values", "_grads_read", "_shadows", "_owners", "_noted", "_kept", "_undo"),
+)
 
 
 def _label(t: Tensor) -> str:

@@ -6,6 +6,7 @@ compiled code next to it. The directory only saves time: where it cannot be used
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import linecache
@@ -98,9 +99,20 @@ def _compile(kernel: Kernel, types: tuple[str, ...]) -> Callable[..., None]:
         function = _from_memory(kernel.source, digest)
     try:
         return _machine_code(function, kernel, types, cache=on_disk)
-    except OSError:
-        # The directory can be read but not written to (or the other way round): without it.
+    except Exception:
+        if not on_disk:
+            raise
+        # The directory can be read but not written to (or the other way round), or a file in it is damaged: without it.
+        _forget(digest)
         return _machine_code(_from_memory(kernel.source, digest), kernel, types, cache=False)
+
+
+def _forget(digest: str) -> None:
+    """Removes what Numba has kept of a kernel, so that the next process keeps it anew."""
+    directory = cache_directory()
+    for path in directory.glob(f"__pycache__/kernel_{digest}.*") if directory is not None else ():
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _machine_code(function: Any, kernel: Kernel, types: tuple[str, ...], *, cache: bool) -> Callable[..., None]:
@@ -149,7 +161,7 @@ def _from_disk(source: str, digest: str) -> tuple[Any, bool]:
             status = directory.stat()
             if status.st_uid != os.getuid() or status.st_mode & 0o022:
                 return None, False  # somebody else could put code there
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             handle, temporary = tempfile.mkstemp(dir=directory, suffix=".tmp")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
