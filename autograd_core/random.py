@@ -30,7 +30,7 @@ __all__ = [
     "uniform",
 ]
 
-_MANY = 1024  # from this many numbers on Box & Muller is faster
+_MANY = 1 << 14  # from this many numbers on Box & Muller saves a tenth of a millisecond or more
 
 _GENERATOR: ContextVar[np.random.Generator | None] = ContextVar("autograd_core_random", default=None)
 
