@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .context import current
-from .errors import DTypeError, LeafError, ShapeError, where
+from .errors import DTypeError, GraphError, LeafError, ShapeError, where
 from .node import VERSIONS, Storage
 from .tensor import Tensor
 
@@ -107,6 +107,7 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
     Raises:
         DTypeError: the value's dtype cannot be cast to the tensor's within its kind.
         ShapeError: the value does not broadcast to the place.
+        GraphError: `t` is a view that was made under `no_grad`, of a tensor in the graph.
     """
     from .ops.indexing import put_positions, setitem
     from .ops.shape import identity
@@ -128,6 +129,12 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
         t.requires_grad or value.requires_grad or (t._view is not None and t._view[0].requires_grad)
     )
     storage = t.storage()
+    if recording and t._view is not None and t._node is None and t._view[0]._node is not None:
+        raise GraphError(
+            f"{writer}: a view that is written to while recording must have been made while recording, got one of "
+            f"shape {t.shape} that was made under no_grad(), whose earlier value would count as a constant; take the view "
+            f"again here, or write under no_grad(). {where(writer)}"
+        )
     if recording:
         if t._view is None:
             new = identity(value) if index is None else setitem(t, value, index=index)

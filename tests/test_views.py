@@ -5,7 +5,7 @@ import pytest
 
 import autograd_core as ac
 from autograd_core import Tensor
-from autograd_core.errors import DTypeError, LeafError, ShapeError, VersionError
+from autograd_core.errors import DTypeError, GraphError, LeafError, ShapeError, VersionError
 
 
 def leaf(*data):
@@ -337,3 +337,27 @@ def test_float32_stays_float32_in_place():
     y *= x
     y.sum().backward()
     assert y.dtype == x.grad.dtype == np.float32
+
+
+def test_a_view_made_without_recording_is_not_written_to_while_recording():
+    t = leaf(1.0, 1.0, 1.0)
+    a = t * 1.0
+    with ac.no_grad():
+        v = a[1:]
+    for write in (lambda: v.__imul__(2.0), lambda: v.__setitem__(0, 5.0)):
+        with pytest.raises(
+            GraphError, match=r"made while recording, got one of shape \(2,\) that was made under no_grad"
+        ):
+            write()
+    a.sum().backward()
+    np.testing.assert_array_equal(t.grad.data, [1, 1, 1])
+    with ac.no_grad():
+        v *= 2.0
+    np.testing.assert_array_equal(a.data, [1, 2, 2])
+
+
+def test_boolean_tensors_can_be_copied():
+    b = Tensor(np.array([[True, False]]))
+    for copied in (b.copy(), np.copy(b), b.flatten()):
+        assert copied.dtype == bool and not np.shares_memory(copied.data, b.data)
+        np.testing.assert_array_equal(copied.data.ravel(), [True, False])

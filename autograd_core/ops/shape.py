@@ -22,7 +22,8 @@ from .reductions import normalized
 )
 def identity(a: Any) -> Any:
     """The same values, as a Node of its own: a copy for in-place writes and a place to hang a name on."""
-    return np.positive(a)
+    boolean = getattr(a, "dtype", None) == np.bool_
+    return np.logical_and(a, a) if boolean else np.positive(a)
 
 
 identity.vjp(a=lambda g: g)
