@@ -132,8 +132,8 @@ def assign(t: Tensor, value: Tensor, writer: str, index: Any = None) -> None:
     if recording and t._view is not None and t._node is None and t._view[0]._node is not None:
         raise GraphError(
             f"{writer}: a view that is written to while recording must have been made while recording, got one of "
-            f"shape {t.shape} that was made under no_grad(), whose earlier value would count as a constant; take the view "
-            f"again here, or write under no_grad(). {where(writer)}"
+            f"shape {t.shape} that was made under no_grad(), whose earlier value would count as a constant; take the "
+            f"view again here, or write under no_grad(). {where(writer)}"
         )
     if recording:
         if t._view is None:
