@@ -119,7 +119,7 @@ def test_kernels_are_kept_in_the_cache_directory(tmp_path: Path, monkeypatch: py
     root = Path(__file__).parent.parent
     once = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     files = {f: f.stat().st_mtime_ns for f in place.rglob("*") if f.is_file()}
-    assert {f.suffix for f in files} == {".py", ".nbi", ".nbc"}
+    assert {f.suffix for f in files} - {".pyc"} == {".py", ".nbi", ".nbc"}  # Python may keep its byte code beside
     assert place.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert {f: f.stat().st_mtime_ns for f in place.rglob("*") if f.is_file()} == files
