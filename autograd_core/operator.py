@@ -24,7 +24,7 @@ from .errors import ArgumentError, NoRuleError, where
 from .monomials import GENERAL, monomial
 from .rules import answering, check_free, computing, rule_parameters
 
-__all__ = ["KINDS", "Array", "Bad", "Operator", "Plan", "Sample", "op", "registry"]
+__all__ = ["KINDS", "Array", "Bad", "Operator", "Plan", "Sample", "op", "opaque", "registry"]
 
 _OWN = "autograd_core."
 KINDS = ("elementwise", "reduction", "view", "contraction", "gather", "scatter", "composite")
@@ -281,6 +281,29 @@ class Operator:
 
     def __repr__(self) -> str:
         return f"<operator {self.name}: {self.kind}>"
+
+
+def opaque(function: Any, name: str, *, multiple: bool = False) -> Operator:
+    """An operator outside the registry for calls of a user's function on `operands`; not run again for a picture."""
+    return Operator(
+        function,
+        "composite",
+        name=name,
+        variadic="operands",
+        operands=None,
+        symbol=name,
+        latex="",
+        derivative=None,
+        samples=(),
+        bad=(),
+        linear=None,
+        analytic=False,
+        multiple=multiple,
+        differentiable=True,
+        numpy=(),
+        special=None,
+        pure=False,
+    )
 
 
 def op(

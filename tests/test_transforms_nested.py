@@ -26,28 +26,6 @@ def scalar(x):
     return np.sum(np.tanh(W @ x) ** 2) + np.prod(x)
 
 
-@pytest.fixture
-def attempts(monkeypatch):
-    """What every batch came to: True, or the exception that sent it to the loop."""
-    seen = []
-    attempt = jacobians._attempt
-
-    def noted(f):
-        def watched():
-            try:
-                out = f()
-            except Exception as error:
-                seen.append(error)
-                raise
-            seen.append(True)
-            return out
-
-        return attempt(watched)
-
-    monkeypatch.setattr(jacobians, "_attempt", noted)
-    return seen
-
-
 def row_by_row(monkeypatch, f, *args):
     with monkeypatch.context() as patch:
         patch.setattr(jacobians, "_chunk", lambda traced, create: 1)

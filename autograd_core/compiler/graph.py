@@ -12,7 +12,7 @@ from ..containers import flatten, is_leaf
 from ..context import State, replaying
 from ..engine import record, result
 from ..errors import FreedGraphError, GraphError, where
-from ..operator import Operator
+from ..operator import opaque
 from ..ops.shape import identity
 from ..ops.shape import pick as pick_op
 from ..sweep import sweep
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
     from .recording import Recording
 
 __all__ = ["Differentiable", "Saved", "backward_of"]
-
-_OPTIONS: dict[str, Any] = dict(
-    name="compiled",
-    variadic="operands",
-    operands=None,
-    symbol="compiled",
-    latex="",
-    derivative=None,
-    samples=(),
-    bad=(),
-    linear=None,
-    analytic=False,
-    differentiable=True,
-    numpy=(),
-    special=None,
-    pure=False,
-)
 
 
 def _forward(operands: Any, call: Any = None) -> Any:
@@ -72,7 +55,7 @@ def _pulled(g: Any, out: Any, call: Any) -> Any:
 
 
 # One result or several: only the first kind has a forward mode.
-_ONE, _SEVERAL = (Operator(_forward, "composite", **_OPTIONS, multiple=several) for several in (False, True))
+_ONE, _SEVERAL = (opaque(_forward, "compiled", multiple=several) for several in (False, True))
 _ONE.vjp(_pulled)
 _SEVERAL.vjp(_pulled)
 

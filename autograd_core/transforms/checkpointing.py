@@ -10,7 +10,7 @@ import numpy as np
 from ..containers import LEAF, Structure, flatten, is_leaf
 from ..context import current, is_grad_enabled, replaying
 from ..node import Node, next_number
-from ..operator import Operator
+from ..operator import opaque
 from ..ops.shape import identity
 from ..sweep import sweep
 from ..tensor import Tensor, entry_of
@@ -90,25 +90,7 @@ class _Call:
         return [found[id(e)][1] if id(e) in found else None for e in wanted]
 
 
-_checkpointed = Operator(
-    lambda operands, function=None: function.value.pop(),
-    "composite",
-    name="checkpoint",
-    variadic="operands",
-    operands=None,
-    symbol="checkpoint",
-    latex="",
-    derivative=None,
-    samples=(),
-    bad=(),
-    linear=None,
-    analytic=False,
-    multiple=False,
-    differentiable=True,
-    numpy=(),
-    special=None,
-    pure=False,
-)
+_checkpointed = opaque(lambda operands, function=None: function.value.pop(), "checkpoint")
 # The rule keeps the operands, so that their versions are checked.
 _checkpointed.vjp(lambda g, operands, function: function.pull(g))
 
