@@ -287,7 +287,9 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         value = Tensor(value.data.astype(self.dtype))
     if not value.requires_grad and value.dtype.kind == "f" and self.dtype.kind == "f":
         value = Tensor(value.data.astype(self.dtype, copy=False))
-    assign(self, value, "t[i] = v", unwrap_static(index) if not isinstance(index, list) else np.asarray(index))
+    if isinstance(index, list):  # an empty one is of integers, though NumPy makes floats of it
+        index = np.asarray(index) if index else np.zeros(0, np.intp)
+    assign(self, value, "t[i] = v", unwrap_static(index))
 
 
 def _takes(other: Any) -> bool:

@@ -74,3 +74,12 @@ def test_every_in_place_operator_writes_into_the_tensor(symbol, expected):
     exec(f"x {symbol} other", names)
     assert names["x"] is y
     assert np.array_equal(y.data, expected)
+
+
+def test_an_empty_list_of_places_writes_nothing():
+    t = Tensor(np.arange(4.0), requires_grad=True)
+    y = t * 2
+    y[[]] = 5.0
+    y.sum().backward()
+    np.testing.assert_array_equal(y.data, 2 * np.arange(4.0))
+    np.testing.assert_array_equal(t.grad.data, np.full(4, 2.0))
