@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..operator import Array, Bad, Sample, op
-from ._parts import negative_part, positive_part
+from ._parts import gated, negative_part, positive_part
 from ._samples import BAD_BROADCAST, binary, unary
 from ._special import special
 
@@ -41,9 +41,11 @@ def leaky_relu(a: Any, negative_slope: float = 0.01) -> Any:
 
 
 def _leaky(g: Any, a: Any, slope: float) -> Any:
-    if 0 <= slope <= 1:  # the limited mask is 1 or the slope, exactly
+    if slope == 0:
+        return gated(g, a > 0)
+    if 0 < slope <= 1:  # the limited mask is 1 or the slope, exactly
         return g * np.clip((a > 0).astype(g.dtype), slope, 1)
-    return g * (a > 0) + g * slope * (a <= 0)
+    return gated(g, a > 0) + gated(g, a <= 0) * slope
 
 
 leaky_relu.vjp(a=lambda g, a, negative_slope: _leaky(g, a, negative_slope))
@@ -63,7 +65,7 @@ def prelu(a: Any, slope: Any) -> Any:
 
 
 prelu.vjp(
-    a=lambda g, a, slope: g * (a > 0) + g * slope * (a <= 0),
+    a=lambda g, a, slope: gated(g, a > 0) + gated(g, a <= 0) * slope,
     slope=lambda g, a: g * negative_part(a),
 )
 
@@ -110,7 +112,7 @@ def hardtanh(a: Any, low: float = -1.0, high: float = 1.0) -> Any:
     return np.clip(a, low, high)
 
 
-hardtanh.vjp(a=lambda g, a, low, high: g * ((a > low) & (a < high)))
+hardtanh.vjp(a=lambda g, a, low, high: gated(g, (a > low) & (a < high)))
 
 
 # Mills' ratio of the normal distribution as a polynomial in t = 1 / (1 + 0.23 a), by Lawson's iteration on [0, 14.5]:

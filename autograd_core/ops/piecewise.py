@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..operator import Array, Sample, op, registry
-from ._parts import positive_part
+from ._parts import gated, positive_part
 from ._samples import BAD_BROADCAST, binary, unary
 
 _APART = [
@@ -34,10 +34,14 @@ def maximum(a: Any, b: Any) -> Any:
     return np.maximum(a, b)
 
 
-maximum.vjp(
-    a=lambda g, a, b: np.where(a == b, g * 0.5, np.where(a > b, g, 0)),
-    b=lambda g, a, b: np.where(a == b, g * 0.5, np.where(b > a, g, 0)),
-)
+def _chosen(g: Any, better: Any, tie: Any) -> Any:
+    """The part of the cotangent that is an operand's: all where it is the better one, half in a tie."""
+    if type(tie) is np.ndarray and not tie.any():
+        return gated(g, better)
+    return np.where(tie, g * 0.5, np.where(better, g, 0))
+
+
+maximum.vjp(a=lambda g, a, b: _chosen(g, a > b, a == b), b=lambda g, a, b: _chosen(g, b > a, a == b))
 
 
 @op(
@@ -54,10 +58,7 @@ def minimum(a: Any, b: Any) -> Any:
     return np.minimum(a, b)
 
 
-minimum.vjp(
-    a=lambda g, a, b: np.where(a == b, g * 0.5, np.where(a < b, g, 0)),
-    b=lambda g, a, b: np.where(a == b, g * 0.5, np.where(b < a, g, 0)),
-)
+minimum.vjp(a=lambda g, a, b: _chosen(g, a < b, a == b), b=lambda g, a, b: _chosen(g, b < a, a == b))
 
 
 @op(
@@ -72,7 +73,7 @@ def relu(a: Any) -> Any:
     return positive_part(a)
 
 
-relu.vjp(a=lambda g, out: g * (out > 0))
+relu.vjp(a=lambda g, out: gated(g, out > 0))
 
 
 @op(
@@ -110,7 +111,15 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return np.where(condition, x, y)
 
 
-where.vjp(x=lambda g, condition: np.where(condition, g, 0), y=lambda g, condition: np.where(condition, 0, g))
+def _truth(condition: Any) -> Any:
+    condition = condition if hasattr(condition, "dtype") else np.asarray(condition)
+    return condition if condition.dtype.kind == "b" else condition != 0
+
+
+where.vjp(
+    x=lambda g, condition: gated(g, _truth(condition)),
+    y=lambda g, condition: gated(g, np.logical_not(_truth(condition))),
+)
 
 
 @registry.function(np.where)
@@ -152,7 +161,7 @@ def _inside(a: Any, a_min: Any, a_max: Any, low: Any, high: Any) -> Any:
     return inside if high is None else inside & (a <= high)
 
 
-clip.vjp(a=lambda g, a, a_min, a_max, min, max: g * _inside(a, a_min, a_max, min, max))
+clip.vjp(a=lambda g, a, a_min, a_max, min, max: gated(g, _inside(a, a_min, a_max, min, max)))
 
 
 @registry.function(np.clip)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, where
 from ..operator import Array, Bad, Sample, op, registry
+from ._parts import gated
 
 
 class Geometry(NamedTuple):
@@ -263,9 +264,10 @@ def window_max(a: Any, window_shape: Any, axis: Any = None, stride: Any = 1, dil
 def _attained(g: Any, a: Any, out: Any, shape: Any, window_shape: Any, axis: Any, stride: Any, dilation: Any) -> Any:
     """The cotangent of each window's largest element, shared equally among those that attain it, added up."""
     geometry = _geometry(shape, window_shape, axis, stride, dilation)
-    masks = [(a[place] == out).astype(g.dtype) for place in geometry.taps()]
-    share = g / np.maximum(functools.reduce(np.add, masks), 1)
-    parts = np.reshape(np.stack([share * mask for mask in masks]), (*geometry.window, *geometry.shape))
+    masks = [a[place] == out for place in geometry.taps()]
+    number = functools.reduce(np.add, [mask.astype(g.dtype) for mask in masks])
+    share = g / np.maximum(number, 1)
+    parts = np.reshape(np.stack([gated(share, mask) for mask in masks]), (*geometry.window, *geometry.shape))
     # The positions within a window lead in memory, so that each is a contiguous array.
     count, rank = len(geometry.window), len(shape)
     parts = np.transpose(parts, (*range(count, count + rank), *range(count)))

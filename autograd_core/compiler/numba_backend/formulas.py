@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ops._parts import gated
 from ..program import Call, Value, cast
 
 __all__ = ["REDUCTIONS", "Formula", "formula", "reduction_axes"]
@@ -90,7 +91,7 @@ def _known(dtype: np.dtype[Any]) -> bool:
 
 
 def formula(call: Call) -> Formula | None:
-    """The expression of a call of kind "ufunc" or "cast", or of np.where; None if it has none."""
+    """The expression of a call of kind "ufunc" or "cast", or of np.where and `gated`; None if it has none."""
     if len(call.results) != 1 or not _known(call.result.dtype) or call.result.size == 0:
         return None
     if not all(isinstance(a, Value | int | float) for a in call.args if not isinstance(a, np.dtype)):
@@ -102,6 +103,8 @@ def formula(call: Call) -> Formula | None:
         return _cast(call, dtype)
     if call.function is np.where:
         return _where(call, dtype)
+    if call.function is gated:
+        return Formula(f"{{0}} if {{1}} else {dtype.name}(0)", (dtype, np.dtype(bool)), dtype, _CHEAP)
     if call.kind != "ufunc" or call.keywords:
         return None
     return _ufunc(call, dtype)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ...ops._parts import gated
 from ..program import Call, Program, Value, reshape
 
 __all__ = ["Order", "arrange", "elementwise", "holds"]
 
 # Of the functions called as they are, those that cannot fail on operands of the right shapes and make new memory.
-PLAIN: frozenset[Any] = frozenset((np.matmul, np.where, np.concatenate, np.stack))
+PLAIN: frozenset[Any] = frozenset((np.matmul, np.where, gated, np.concatenate, np.stack))
 
 
 @dataclass
