@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import prod
 from typing import Any
 
@@ -75,13 +75,18 @@ class Owner:
         if gradient.shape != self.shape or self.in_place > isinstance(gradient, np.ndarray):
             return False
         if self.tiled:
-            if np.may_share_memory(gradient, self.array):
-                gradient = gradient.copy()  # a view of the parameter, which is about to change
+            if any(np.may_share_memory(gradient, array) for array in (self.array, *self.arrays)):
+                gradient = gradient.copy()  # a view of what is about to change
             gradient = gradient.T if self.transposed else gradient
             same = gradient.flags.c_contiguous and gradient.dtype is self.array.dtype
             self.flat = gradient.reshape(-1) if same else None
         self.gradient = gradient
         return True
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether no two of the arrays that are written to share memory."""
+        return not any(np.may_share_memory(a, b) for a, b in combinations((self.array, *self.arrays), 2))
 
     def place(self, states: list[Any]) -> None:
         """Moves the states into given arrays of the parameter's shape."""
@@ -204,7 +209,7 @@ def packs(owners: list[Owner], dtype: Any) -> tuple[list[Pack], list[Owner]]:
     return [Pack(members, dtype) for members in bins], [owner for owner in owners if id(owner) not in chosen]
 
 
-def tiles(owner: Owner, dtype: Any) -> list[Tile]:
+def tiles(owner: Owner, dtype: Any, block_bytes: int = BLOCK_BYTES) -> list[Tile]:
     """A large parameter in tiles of at most a block, about equally large."""
     array = owner.array
     owner.tiled = True
@@ -223,7 +228,7 @@ def tiles(owner: Owner, dtype: Any) -> list[Tile]:
             for old, new in zip(owner.arrays, states)
         ]
     )
-    return [Tile(owner, index, start, flats) for index, start in _cut(view.shape, BLOCK_BYTES // array.itemsize)]
+    return [Tile(owner, index, start, flats) for index, start in _cut(view.shape, block_bytes // array.itemsize)]
 
 
 def _cut(shape: tuple[int, ...], limit: int) -> list[tuple[tuple[Any, ...], int]]:

@@ -18,8 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from autograd_core.compiler import program as traced
+
 __all__ = ["Program", "record"]
 
+# Of the arrays of a traced program: any that is not 1, over which NumPy broadcasts.
+LENGTH = 1 << 20
 # On two Python floats these are ten times faster than the ufunc. Any other ufunc is called itself.
 _ON_FLOATS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: operator.add,
@@ -48,6 +52,9 @@ class Program:
         constants: how many numbers the blocks need.
         scratch: how many scratch arrays a frame needs.
         source: the generated source of both functions.
+        tape: the ufunc calls that `run` consists of, before arrays are allotted.
+        reads: of p, g and the states and then of the constants, the values on the tape.
+        makes: the values of the new p and states.
     """
 
     numbers: Callable[..., tuple[float, ...]]
@@ -55,6 +62,27 @@ class Program:
     constants: int
     scratch: int
     source: str
+    tape: _Tape
+    reads: list[int]
+    makes: list[int]
+
+    def traced(self, dtype: Any) -> traced.Program:
+        """What `run` does to arrays of a data type, as a program of the compiler.
+
+        Its inputs are those of a frame without scratch arrays, and the constants; its arrays have a length that stands
+        for any.
+        """
+        long, short = (LENGTH,), ()
+        values = {v: traced.Value(short if self.tape.scalar[v] else long, dtype) for v in self.reads}
+        calls = []
+        for call in self.tape.array_calls:
+            values[call.result] = traced.Value(long, dtype)
+            arguments = tuple(values[v] for v in call.arguments)
+            calls.append(traced.Call("ufunc", call.ufunc, arguments, {}, (values[call.result],)))
+        inputs = [values[v] for v in self.reads]
+        renewed = zip([0, *range(2, 1 + len(self.makes))], self.makes, strict=True)  # not the gradient
+        updates = [(inputs[i], values[v]) for i, v in renewed if v != self.reads[i]]
+        return traced.Program(inputs, {}, calls, [], updates)
 
 
 @dataclass(slots=True)
@@ -166,7 +194,9 @@ def record(
     occupied = {buffer: source.value for buffer, source in zip(buffers, sources, strict=True)}
     lines, constants, scratch = _allocate(tape, finals, occupied, arrays[1].value)
     frame = ["p", "g", *buffers[1:], *scratch]
-    return _compile(tape, inputs, constants, frame, lines)
+    numbers_of, run, source = _compile(tape, inputs, constants, frame, lines)
+    reads = [*range(len(arrays)), *constants]
+    return Program(numbers_of, run, len(constants), len(scratch), source, tape, reads, list(finals))
 
 
 def _allocate(
@@ -233,8 +263,8 @@ def _compile(
     constants: list[int],
     frame: list[str],
     lines: list[tuple[np.ufunc, list[str]]],
-) -> Program:
-    """Both functions, from generated source."""
+) -> tuple[Any, Any, str]:
+    """Both functions, from generated source, and that."""
     names: dict[Any, str] = {}
 
     def name(function: Any) -> str:
@@ -263,5 +293,4 @@ def _compile(
     )
     namespace: dict[str, Any] = {text: function for function, text in names.items()}
     exec(compile(source, "<update program>", "exec"), namespace)
-    scratch = sum(text.startswith("x") for text in frame)
-    return Program(namespace["numbers"], namespace["run"], len(constants), scratch, source)
+    return namespace["numbers"], namespace["run"], source

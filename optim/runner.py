@@ -1,4 +1,4 @@
-"""Runs an update function over all parameters: in place, in cache-sized blocks, without allocation.
+"""Runs an update function over all parameters: in place, in blocks, without allocation.
 
 Everything that does not change from step to step is prepared once (`_Plan`) and checked by identity
 at each step. A large parameter is cut into tiles; small ones are gathered into one block, since ten
@@ -20,7 +20,8 @@ from autograd_core import Tensor
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
-from .blocks import Owner, Pack, Tile, aligned_zeros, full_like, packs, tiles
+from .blocks import BLOCK_BYTES, Owner, Pack, Tile, aligned_zeros, full_like, packs, tiles
+from .kernels import KERNEL_BYTES, KERNEL_SIZE, Kernels
 from .program import Program, record
 from .recorded import record_step
 from .workers import helper
@@ -43,6 +44,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._plan: _Plan | None = None
+        self.kernels = Kernels()
 
     def forget(self) -> None:
         """Drops what was prepared; the next step prepares it anew."""
@@ -266,21 +268,24 @@ class _ArrayBucket(_Bucket):
         self, optimizer: Optimizer, group: Group, params: list[Tensor], dtype: Any, age: tuple[float, ...]
     ) -> None:
         super().__init__(optimizer, group, params, dtype, age)
-        states = len(self.owners[0].states)
-        self.program: Program = record(self.update, states, self.numbers(), group.statics)
+        owners = self.owners
+        self.program: Program = record(self.update, len(owners[0].states), self.numbers(), group.statics)
         self.constants = [np.empty((), dtype) for _ in range(self.program.constants)]
-        small, large = packs(self.owners, dtype)
+        self.size = sum(owner.array.size for owner in owners)
+        self.kernel = None
+        if self.size >= KERNEL_SIZE and all(owner.is_apart for owner in owners):
+            self.kernel = optimizer._runner.kernels.get(self.program, dtype, f"{type(optimizer).__name__}.step")
+        small, large = packs(owners, dtype)
+        block_bytes = BLOCK_BYTES if self.kernel is None else KERNEL_BYTES
         self.blocks: list[Pack | Tile] = [
             *small,
-            *(tile for owner in large for tile in tiles(owner, dtype)),
+            *(tile for owner in large for tile in tiles(owner, dtype, block_bytes)),
         ]
-        self.size = sum(block.size for block in self.blocks)
         self.threads = 2 if self.size >= THREADED_SIZE else 1
         longest = max((block.size for block in self.blocks), default=0)
         # Two more than the program's, for a parameter and a gradient that must be copied.
-        self.scratch = [
-            [aligned_zeros(longest, dtype) for _ in range(self.program.scratch + 2)] for _ in range(self.threads)
-        ]
+        needed = 2 if self.kernel is not None else self.program.scratch + 2
+        self.scratch = [[aligned_zeros(longest, dtype) for _ in range(needed)] for _ in range(self.threads)]
 
     def step(self) -> None:
         numbers = self.numbers()
@@ -306,7 +311,13 @@ class _ArrayBucket(_Bucket):
 
     def work(self, work: deque[Pack | Tile], scratch: list[np.ndarray]) -> None:
         """Takes blocks from `work` until none is left; threads may share it."""
-        self.program.run(_frames(work, scratch), self.constants)
+        frames = _frames(work, scratch)
+        if self.kernel is None:
+            self.program.run(frames, self.constants)
+        else:
+            constants = [constant.reshape(1) for constant in self.constants]
+            for frame in frames:
+                self.kernel([*frame, *constants])
 
 
 def _frames(work: deque[Pack | Tile], scratch: list[np.ndarray]) -> Iterator[Any]:
