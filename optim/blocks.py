@@ -100,7 +100,7 @@ class Owner:
 class Tile:
     """A block of a large parameter, rectangular in its `view`."""
 
-    __slots__ = ("index", "owner", "p", "shape", "size", "span", "states")
+    __slots__ = ("index", "owner", "p", "run", "shape", "size", "span", "states")
 
     def __init__(self, owner: Owner, index: tuple[Any, ...], start: int, states: list[Any]) -> None:
         self.owner = owner
@@ -110,6 +110,7 @@ class Tile:
         self.span = slice(start, start + self.size)
         self.p = owner.view.reshape(-1)[self.span] if owner.direct else None
         self.states = [state[self.span] for state in states]
+        self.run: Any = None  # a compiled loop on these arrays, if there is one; takes the gradient
 
     def load(self, scratch: list[Any]) -> tuple[Any, ...]:
         """The frame (p, g, state..., scratch...), flat; what has another layout is copied."""

@@ -1,39 +1,49 @@
 """The update of a large model as one compiled loop, where Numba is installed.
 
 A program's ufunc calls pass over a block five to fifteen times, in the cache; the loop passes once, and is bound by
-memory alone. It computes the same bits. Numba is imported, and the loop compiled, in the first step that can use it (one
-to two seconds; later processes load it from the kernel cache).
+memory alone. It computes the same bits. Numba is imported, and the loop compiled, in the first step that can use it:
+one to two seconds, less where the kernel cache has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .blocks import BLOCK_BYTES
 from .program import Program
 
-__all__ = ["KERNEL_BYTES", "KERNEL_SIZE", "Kernels"]
+if TYPE_CHECKING:
+    from autograd_core.compiler.flat import Loop
+
+__all__ = ["KERNEL_SIZE", "Kernels", "block_bytes"]
 
 # From this many elements on a loop is worth its compilation: it saves 0.5 ms of a step or more, so that some thousand
 # steps are needed, which is about what a model of that size is trained for. Smaller ones stay in the cache anyway.
 KERNEL_SIZE = 1 << 20
-# Bytes of a block per array. Nothing is to stay in the cache, so blocks are as large as two threads can share evenly;
-# smaller ones pay the call (4 us) too often, and what must be copied first (another layout) still fits.
-KERNEL_BYTES = 1 << 19
+# Bytes of a block per array, at most. Nothing is to stay in the cache, so blocks are large: between two of them Python
+# runs, with cold caches (20 us), and a gradient in another layout is copied in longer pieces.
+KERNEL_BYTES = 1 << 21
+# Blocks that an update is cut into at least, so that two threads end together.
+SHARES = 16
+
+
+def block_bytes(total: int) -> int:
+    """Bytes of a block of a loop over arrays of `total` bytes."""
+    return min(KERNEL_BYTES, max(BLOCK_BYTES, total // SHARES))
 
 
 class Kernels:
     """The compiled loops of one optimizer; each is asked for once, also where there is none."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, Any], Callable[[Sequence[Any]], None] | None] = {}
+        self._made: dict[tuple[str, Any], Loop | None] = {}
 
-    def get(self, program: Program, dtype: Any, name: str) -> Callable[[Sequence[Any]], None] | None:
-        """`run([p, g, *states, *constants])` updates flat arrays in place as `program.run` does; None if there is none.
+    def get(self, program: Program, dtype: Any, name: str) -> Loop | None:
+        """The loop that does to (p, g, states..., constants...) what the program does; None if there is none.
 
-        That is so without Numba, for an update function of which a part would not have NumPy's bits, and if the
+        There is none without Numba, for an update function of which a part would not have NumPy's bits, and if the
         compilation fails.
 
         Args:
@@ -47,7 +57,7 @@ class Kernels:
         return self._made[key]
 
 
-def _compiled(program: Program, dtype: Any, name: str) -> Callable[[Sequence[Any]], None] | None:
+def _compiled(program: Program, dtype: Any, name: str) -> Loop | None:
     try:
         from autograd_core.compiler.flat import flat
 

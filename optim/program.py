@@ -194,9 +194,9 @@ def record(
     occupied = {buffer: source.value for buffer, source in zip(buffers, sources, strict=True)}
     lines, constants, scratch = _allocate(tape, finals, occupied, arrays[1].value)
     frame = ["p", "g", *buffers[1:], *scratch]
-    numbers_of, run, source = _compile(tape, inputs, constants, frame, lines)
+    numbers_of, run, text = _compile(tape, inputs, constants, frame, lines)
     reads = [*range(len(arrays)), *constants]
-    return Program(numbers_of, run, len(constants), len(scratch), source, tape, reads, list(finals))
+    return Program(numbers_of, run, len(constants), len(scratch), text, tape, reads, list(finals))
 
 
 def _allocate(

@@ -21,7 +21,7 @@ from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
 from .blocks import BLOCK_BYTES, Owner, Pack, Tile, aligned_zeros, full_like, packs, tiles
-from .kernels import KERNEL_BYTES, KERNEL_SIZE, Kernels
+from .kernels import KERNEL_SIZE, Kernels, block_bytes
 from .program import Program, record
 from .recorded import record_step
 from .workers import helper
@@ -276,11 +276,16 @@ class _ArrayBucket(_Bucket):
         if self.size >= KERNEL_SIZE and all(owner.is_apart for owner in owners):
             self.kernel = optimizer._runner.kernels.get(self.program, dtype, f"{type(optimizer).__name__}.step")
         small, large = packs(owners, dtype)
-        block_bytes = BLOCK_BYTES if self.kernel is None else KERNEL_BYTES
+        size = BLOCK_BYTES if self.kernel is None else block_bytes(self.size * np.dtype(dtype).itemsize)
         self.blocks: list[Pack | Tile] = [
             *small,
-            *(tile for owner in large for tile in tiles(owner, dtype, block_bytes)),
+            *(tile for owner in large for tile in tiles(owner, dtype, size)),
         ]
+        self.flat_constants = [constant.reshape(1) for constant in self.constants]
+        if self.kernel is not None:
+            for block in self.blocks:
+                if isinstance(block, Tile) and block.p is not None:
+                    block.run = self.kernel.bound([block.p, None, *block.states, *self.flat_constants])
         self.threads = 2 if self.size >= THREADED_SIZE else 1
         longest = max((block.size for block in self.blocks), default=0)
         # Two more than the program's, for a parameter and a gradient that must be copied.
@@ -311,13 +316,20 @@ class _ArrayBucket(_Bucket):
 
     def work(self, work: deque[Pack | Tile], scratch: list[np.ndarray]) -> None:
         """Takes blocks from `work` until none is left; threads may share it."""
-        frames = _frames(work, scratch)
         if self.kernel is None:
-            self.program.run(frames, self.constants)
-        else:
-            constants = [constant.reshape(1) for constant in self.constants]
-            for frame in frames:
-                self.kernel([*frame, *constants])
+            self.program.run(_frames(work, scratch), self.constants)
+            return
+        while True:
+            try:
+                block = work.popleft()
+            except IndexError:
+                return
+            if isinstance(block, Tile) and block.run is not None and block.owner.flat is not None:
+                block.run(block.owner.flat[block.span])
+            else:
+                frame = block.load(scratch)
+                self.kernel.bound([*frame, *self.flat_constants])()
+                block.store(frame)
 
 
 def _frames(work: deque[Pack | Tile], scratch: list[np.ndarray]) -> Iterator[Any]:

@@ -30,7 +30,7 @@ def _small(monkeypatch):
     monkeypatch.setenv("AUTOGRAD_CORE_CACHE", "")
     monkeypatch.setattr(runner, "KERNEL_SIZE", 0)
     monkeypatch.setattr(runner, "THREADED_SIZE", 0)
-    monkeypatch.setattr(runner, "KERNEL_BYTES", 1 << 13)
+    monkeypatch.setattr(runner, "block_bytes", lambda total: 1 << 13)
     monkeypatch.setattr("optim.blocks.PACKED_BYTES", 1 << 8)
 
 
@@ -163,7 +163,7 @@ def test_two_optimizers_in_two_threads(monkeypatch):
             same_bits(got, expected)
 
 
-# -- where there is no loop ----------------------------------------------------------------------------------------------
+# -- where there is no loop --------------------------------------------------------------------------------------------
 
 
 def large(kind=Momentum, n=9000, dtype="float32", value=1.0, **options):
@@ -174,16 +174,15 @@ def large(kind=Momentum, n=9000, dtype="float32", value=1.0, **options):
 
 def test_small_models_are_left_to_numpy(monkeypatch):
     monkeypatch.setattr(runner, "KERNEL_SIZE", 9001)
-    p, optimizer = large()
+    _, optimizer = large()
     optimizer.step()
     assert not uses_a_loop(optimizer)
-    p, optimizer = large(n=9001)
+    _, optimizer = large(n=9001)
     optimizer.step()
     assert uses_a_loop(optimizer)
 
 
 def test_a_compilation_that_fails_is_tried_once(monkeypatch):
-    wanted, _ = trained(Momentum, {}, "float32", loop=False)
     tried = []
 
     def failing(kernel):
@@ -191,18 +190,14 @@ def test_a_compilation_that_fails_is_tried_once(monkeypatch):
         raise RuntimeError("no machine code today")
 
     monkeypatch.setattr(backend, "compiled", failing)
-    monkeypatch.setattr(runner, "KERNEL_BYTES", 1 << 60)  # not used
     p, optimizer = large()
     optimizer.step()
     np.testing.assert_array_equal(p.data, np.full(9000, 1 - 0.5 * 0.1, np.float32))
     assert not uses_a_loop(optimizer)
-    assert len(buckets(optimizer)[0].blocks) == 1 and buckets(optimizer)[0].program.scratch + 2 == 3
+    assert len(buckets(optimizer)[0].blocks) == 1  # NumPy's, which are larger here
     optimizer._runner.forget()
     optimizer.step()
     assert len(tried) == 1
-    with pytest.raises(AssertionError):  # `trained` looks whether loops are used
-        trained(Momentum, {}, "float32", loop=True)
-    assert len(wanted) == 15
 
 
 class Custom(Optimizer):
@@ -255,7 +250,7 @@ def test_half_precision_is_left_to_numpy():
     np.testing.assert_array_equal(p.data, np.full(9000, 0.5, np.float16))
 
 
-# -- memory --------------------------------------------------------------------------------------------------------------
+# -- memory ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", ["parameter", "state"])
@@ -281,7 +276,7 @@ def test_a_state_in_the_memory_of_its_parameter_is_left_to_numpy():
     assert not uses_a_loop(optimizer)
 
 
-# -- floating-point errors -----------------------------------------------------------------------------------------------
+# -- floating-point errors ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -323,7 +318,7 @@ def test_an_element_without_errors_is_silent():
             assert np.isnan(p.data).all()
 
 
-# -- imports ---------------------------------------------------------------------------------------------------------------
+# -- imports -----------------------------------------------------------------------------------------------------------
 
 SCRIPT = """
 import sys

@@ -186,14 +186,14 @@ def from_key_float64(key):  # type: ignore[no-untyped-def]
 
 @inlined()
 def maximum(a, b):  # type: ignore[no-untyped-def]
-    """np.maximum: NaN if either is."""
-    return a if (a >= b) | (a != a) else b
+    """np.maximum: NaN if either is; of two zeros the second, as in the machine's instruction, which NumPy uses."""
+    return a if (a > b) | (a != a) else b
 
 
 @inlined()
 def minimum(a, b):  # type: ignore[no-untyped-def]
-    """np.minimum: NaN if either is."""
-    return a if (a <= b) | (a != a) else b
+    """np.minimum: NaN if either is; of two zeros the second."""
+    return a if (a < b) | (a != a) else b
 
 
 @inlined()
