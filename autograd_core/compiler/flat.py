@@ -89,10 +89,10 @@ def _nodes(program: Program) -> list[Node] | None:
 class Loop:
     """Writes the new values of a program's updates over the old ones, element by element.
 
-    The results have NumPy's bits (of several NaNs it may be another one, and off x86 of two zeros in a maximum), and floating-point errors are treated as
-    NumPy's are, by the `np.errstate` of whoever runs it: once per run, whatever the number of elements, and "invalid"
-    not where the program has a maximum, minimum or sign. It releases the GIL and keeps nothing between runs, so threads
-    may share it.
+    The results have NumPy's bits (of several NaNs it may be another one, and off x86 the other zero in a maximum of 0.0
+    and -0.0). Floating-point errors are treated as NumPy's are, by the `np.errstate` of whoever runs it: once per run,
+    whatever the number of elements, and "invalid" not where the program has a maximum, minimum or sign. It releases the
+    GIL and keeps nothing between runs, so threads may share it.
     """
 
     def __init__(self, kernel: Callable[[Any], Any], form: Kernel, inputs: Sequence[Value]) -> None:
