@@ -14,7 +14,8 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core.compiler.numba_backend import kernels as backend
-from optim import SGD, Adam, Momentum, Optimizer, StepLR, runner
+from optim import SGD, Adam, Momentum, Optimizer, StepLR, kernels, runner
+from optim.blocks import BLOCK_BYTES
 from optim_cases import CASES, LAYOUTS, strided
 
 ROOT = Path(__file__).parent.parent
@@ -180,6 +181,12 @@ def test_small_models_are_left_to_numpy(monkeypatch):
     _, optimizer = large(n=9001)
     optimizer.step()
     assert uses_a_loop(optimizer)
+
+
+def test_blocks_are_large_but_enough_for_two_threads():
+    assert kernels.block_bytes(0) == kernels.block_bytes(1 << 20) == BLOCK_BYTES
+    assert kernels.block_bytes(1 << 24) == 1 << 20
+    assert kernels.block_bytes(1 << 40) == kernels.KERNEL_BYTES > BLOCK_BYTES
 
 
 def test_a_compilation_that_fails_is_tried_once(monkeypatch):
