@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..errors import TraceError, where
+from ..ops.indexing import picked
 from ..unbroadcast import Product
 from .program import Value, basic_index, cast
 
@@ -34,7 +35,7 @@ class _NoAttributeError(TraceError, AttributeError):
 
 def advanced_index(a: Any, index: Any) -> Any:
     """`a[index]` with arrays of integers, or of booleans that are the same in every run."""
-    return a[index]
+    return picked(a, index)
 
 
 class Traced(NDArrayOperatorsMixin):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from copy import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,17 +34,32 @@ def _picks_rows(a: Any, index: Any, shape: Any) -> bool:
     )
 
 
+_MANY = 1 << 14  # rows from which the time to make a sparse matrix is small beside the rest
+
+
 def _rows_added(a: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """Rows added at their places, as a product with a sparse matrix of ones: 20 times faster than `np.add.at`."""
+    """Rows added at their places in order, as a product with a sparse matrix of ones: 20 times faster than `add.at`."""
+    length = shape[0]
+    rows = index.reshape(-1).astype(np.intp, copy=False)
+    if rows.view(np.uintp).max() >= length:  # in one pass: as unsigned numbers negative ones are large
+        if rows.min() < -length or rows.max() >= length:
+            raise IndexError(f"index out of bounds for axis 0 with size {length}")
+        rows = np.where(rows < 0, rows + length, rows)
+    made = _ones if rows.size < _MANY else _ones.__wrapped__
+    places = copy(made(length, rows.size, a.dtype))
+    places.indices = rows.astype(places.indices.dtype, copy=False)
+    return np.reshape(places @ np.reshape(a, (rows.size, -1)), shape)
+
+
+@lru_cache(maxsize=8)
+def _ones(length: int, count: int, dtype: Any) -> Any:
+    """A sparse matrix of `count` columns with a one each, to be put into its place.
+
+    SciPy takes longer to check a new one than to multiply by it, so it is kept; copies share its ones.
+    """
     from scipy.sparse import csc_array
 
-    rows = index.reshape(-1)
-    if rows.min() < -shape[0] or rows.max() >= shape[0]:
-        raise IndexError(f"index out of bounds for axis 0 with size {shape[0]}")
-    rows = np.where(rows < 0, rows + shape[0], rows)
-    ones = np.ones(rows.size, a.dtype)
-    places = csc_array((ones, rows, np.arange(rows.size + 1)), shape=(shape[0], rows.size))
-    return np.reshape(places @ np.reshape(a, (rows.size, -1)), shape)
+    return csc_array((np.ones(count, dtype), np.zeros(count, np.intp), np.arange(count + 1)), shape=(length, count))
 
 
 @op(
@@ -102,6 +119,21 @@ scatter.vjp(a=lambda g, index: g[index])
 )
 def getitem(a: Any, index: Any) -> Any:
     """Elements by basic or advanced index, as NumPy."""
+    return picked(a, index)
+
+
+def picked(a: Any, index: Any) -> Any:
+    """`a[index]`; rows by an array of integers in half the time, with NumPy's `take`."""
+    if (
+        type(index) is np.ndarray
+        and index.dtype.kind == "i"
+        and index.ndim
+        and type(a) is np.ndarray
+        and a.ndim > 1
+        and a.flags.c_contiguous
+        and a.size
+    ):
+        return a.take(index, 0)
     return a[index]
 
 
