@@ -52,7 +52,7 @@ class State:
         trace: the `compiler.trace.Trace` that records NumPy's calls, None outside of one.
     """
 
-    __slots__ = ("anomaly", "keep", "record", "replaying", "scope", "trace", "watch")
+    __slots__ = ("_without", "anomaly", "keep", "record", "replaying", "scope", "trace", "watch")
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class State:
         self.scope = scope
         self.replaying = replaying
         self.trace = trace
+        self._without: State | None = None
 
     def but(self, **changes: Any) -> State:
         """The same state with some fields changed."""
@@ -82,6 +83,13 @@ class State:
             "trace": self.trace,
         }
         return State(**{**fields, **changes})
+
+    def unrecorded(self) -> State:
+        """The same without recording: what a backward pass runs in. Made once, since a pass may be short."""
+        without = self._without
+        if without is None:
+            without = self._without = self.but(record=False)
+        return without
 
 
 STATE: ContextVar[State] = ContextVar("autograd_core_state", default=State())  # noqa: B039 - immutable

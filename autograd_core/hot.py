@@ -189,7 +189,9 @@ def single(op: Operator, positional: int | None = None, beyond: Any = apply) -> 
             ):
                 return beyond(op, (self, *args), kwargs)  # arguments at NumPy's defaults, wider ones, or an error
             for name, value in statics.items():
-                if type(value) not in _PLAIN:
+                kind = type(value)
+                # Shapes and axes are tuples of integers, which need no copy either.
+                if kind not in _PLAIN and not (kind is tuple and _PLAIN.issuperset(map(type, value))):
                     statics[name] = unwrap_static(value, op)
         elif required:
             return apply(op, (self,), {})

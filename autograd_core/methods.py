@@ -244,7 +244,7 @@ def _reshape(self: Tensor, *args: Any, order: str = "C", copy: bool | None = Non
     """The same elements in another shape, given as a tuple or as several numbers."""
     if order != "C" or copy:
         return shape.reshaped(self, _shape_arguments(args), order, copy=copy)
-    return shape.reshape(self, _shape_arguments(args))
+    return _reshaped(self, args[0] if len(args) == 1 else args)
 
 
 def _astype(
@@ -297,6 +297,7 @@ def _takes(other: Any) -> bool:
 
 
 _matmul = _ops["matmul"]
+_reshaped = single(_ops["reshape"])
 _square = unary(_ops["square"])
 _sqrt = unary(_ops["sqrt"])
 attach()

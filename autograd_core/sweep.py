@@ -54,7 +54,7 @@ def sweep(
     pending: dict[Node, Any] = {}  # cotangents of Nodes that wait in the heap
     heap: list[tuple[int, Node]] = []
     state = current()
-    token = STATE.set(state.but(record=create)) if state.record != create else None
+    token = STATE.set(state.but(record=True) if create else state.unrecorded()) if state.record != create else None
     anomaly = state.anomaly
     try:
         for root, cotangent in roots:

@@ -94,7 +94,7 @@ class Tensor(PlainValues):
         trace = current().trace
         self._buffer = array if trace is None else trace.held(array)
         self._leaf = False
-        self._node = self._grad = self._hooks = self.version = None
+        self._node = self._grad = self._hooks = self.version = self._view = None
         if name is not None:
             self._name = name
         if requires_grad:

@@ -248,3 +248,26 @@ def test_a_rule_that_raises_leaves_the_mode_as_it_was():
     with pytest.raises(KeyError):
         y.backward()
     assert ac.is_grad_enabled()
+
+
+def test_a_backward_pass_runs_unrecorded_in_a_state_that_is_made_once():
+    seen = []
+    for mode in (ac.anomaly_mode, ac.enable_grad):
+        with mode():
+            for _ in range(2):
+                y = leaf(1.0, 2.0) * 2
+                y.register_hook(lambda g: seen.append(current()))
+                y.sum().backward()
+            outer = current()
+            assert outer.record
+        assert seen[-1] is seen[-2] and not seen[-1].record
+        assert (seen[-1].anomaly, seen[-1].watch, seen[-1].scope) == (outer.anomaly, outer.watch, outer.scope)
+    assert seen[0] is not seen[-1]
+
+
+def test_a_recorded_backward_pass_records_under_no_grad_too():
+    x = leaf(3.0)
+    y = (x * x).sum()
+    with ac.no_grad():
+        y.backward(create_graph=True)
+    assert x.grad is not None and x.grad.requires_grad

@@ -9,7 +9,7 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core import compile as compiled
-from autograd_core.errors import ShapeError
+from autograd_core.errors import GraphError, ShapeError
 from autograd_core.ops import indexing
 from autograd_core.ops.indexing import picked, scatter
 
@@ -116,3 +116,17 @@ def test_a_compiled_look_up_and_its_gradient(backend: str) -> None:
         np.testing.assert_array_equal(run(index, g).data, weight.data[index])
         assert weight.grad is not None and weight.grad.dtype == np.float32
         np.testing.assert_array_equal(weight.grad.data, added(g, index, (50, 20)))
+
+
+def test_tensors_and_arrays_in_a_tuple_of_arguments_are_looked_at() -> None:
+    """Tuples of plain numbers are taken as they are, others not."""
+    x = Tensor(np.arange(12.0).reshape(3, 4), requires_grad=True)
+    rows = np.array([0, 2])
+    y = x[rows, 1]
+    rows[:] = 1
+    y.sum().backward()
+    assert x.grad is not None and x.grad.data[:, 1].tolist() == [1.0, 0.0, 1.0]
+    assert x[Tensor(np.array(1)), 2].item() == 6.0
+    assert x.reshape((np.int64(2), -1)).shape == (2, 6)
+    with pytest.raises(GraphError, match="must be a constant, got a tensor"):
+        x[Tensor(np.array(1.0), requires_grad=True), 2]

@@ -220,6 +220,8 @@ def layer(index: int) -> Job:
 
     row = LAYERS[index]
     module = getattr(nn, row.name)(*row.args, **row.options)
+    if row.then is not None:
+        module = nn.Sequential(module, getattr(nn, row.then[0])(*row.then[1]))
     _load(module, filled([p.shape for p in module.parameters()]))
     x_array, target = arrays(row)
     x = Tensor(x_array, requires_grad=x_array.dtype.kind == "f")

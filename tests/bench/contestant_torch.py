@@ -238,6 +238,8 @@ def layer(index: int) -> Job:
         module: Any = _Composed(row)
     else:
         module = getattr(torch.nn, row.torch or row.name)(*row.args, **row.options)
+    if row.then is not None:
+        module = torch.nn.Sequential(module, getattr(torch.nn, row.then[0])(*row.then[1]))
     _load(module, filled([tuple(p.shape) for p in module.parameters()]))
     x_array, target = arrays(row)
     x = torch.from_numpy(x_array).requires_grad_(x_array.dtype.kind == "f")

@@ -18,6 +18,10 @@ IMAGES = (32, 16, 32, 32)
 SIGNALS = (32, 16, 256)
 LOGITS = (128, 10)
 LIMIT, CONVOLUTION_LIMIT = 1.5, 3.0  # times PyTorch eager
+VIEW = (
+    "alone it is a view, and what is timed is the copy of the cotangent: `.grad` here is memory of its own, PyTorch's "
+    "is the memory that `backward` was given"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Layer:
         target: of a loss: "like" (the input's shape), "probability", "sign", "label", "log" (log-probabilities), or "".
         torch: PyTorch's class where it has another name, "" where `contestant_torch` composes it.
         random: draws, so that results cannot agree.
+        then: class and arguments of a layer behind it, with which it is timed as one.
+        note: why it is shown without a bar; "" where it has one.
     """
 
     name: str
@@ -37,15 +43,20 @@ class Layer:
     target: str = ""
     torch: str | None = None
     random: bool = False
+    then: tuple[str, tuple[Any, ...]] | None = None
+    note: str = ""
 
     @property
-    def limit(self) -> float:
+    def limit(self) -> float | None:
+        if self.note:
+            return None
         return CONVOLUTION_LIMIT if self.name.startswith("Conv") else LIMIT
 
     @property
     def title(self) -> str:
         given = [*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.options.items())]
-        return f"{self.name}({', '.join(given)})"
+        behind = f", then {self.then[0]}({', '.join(map(repr, self.then[1]))})" if self.then else ""
+        return f"{self.name}({', '.join(given)}){behind}"
 
 
 LAYERS = (
@@ -53,7 +64,8 @@ LAYERS = (
     Layer("Embedding", (16, 64), (10_000, 64)),
     Layer("Dropout", ROWS, random=True),
     Layer("GaussianNoise", ROWS, (0.1,), torch="", random=True),
-    Layer("Flatten", IMAGES),
+    Layer("Flatten", IMAGES, note=VIEW),
+    Layer("Flatten", IMAGES, then=("Linear", (16_384, 10))),
     Layer("BatchNorm", ROWS, (512,), torch="BatchNorm1d"),
     Layer("BatchNorm2d", IMAGES, (16,)),
     Layer("InstanceNorm2d", IMAGES, (16,)),

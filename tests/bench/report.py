@@ -74,8 +74,9 @@ def workload_table(workload: Workload, outcomes: Outcomes) -> str:
 
 
 def layers_table(measured: Sequence[tuple[Workload, Outcomes]]) -> str:
-    """Workload (h): a row per layer instead of a table per layer."""
+    """Workload (h): a row per layer instead of a table per layer, and below it what must be known about some."""
     rows = []
+    notes: list[str] = []
     for workload, outcomes in measured:
         (metric,) = workload.metrics
         sides = [outcomes.get(name, Outcome()) for name in (OURS, COMPILED, "PyTorch eager")]
@@ -83,16 +84,18 @@ def layers_table(measured: Sequence[tuple[Workload, Outcomes]]) -> str:
         unsure = any(2 * side.disturbed() > len(side.rounds) for side in sides)
         reason = "; ".join(side.reason for side in sides if side.reason)
         found = [ratio(ours, values[-1]) for ours in values[:-1]]
+        if workload.note:
+            notes.append(f"[{len(notes) + 1}] No bar: {workload.note}.")
         rows.append(
             [
-                workload.title,
+                workload.title + (f" [{len(notes)}]" if workload.note else ""),
                 *(_amount(median(v), metric) if v else "-" for v in values),
                 *("-" if r is None else f"{r:.2f}{'?' if unsure else ''}" for r in found),
                 reason,
             ]
         )
     head = ["layer", "eager, ms", "compiled, ms", "PyTorch eager, ms", "eager / PyTorch", "compiled / PyTorch", ""]
-    return f"### (h) layers, forward and backward, float32\n\n{table(head, rows)}"
+    return "\n\n".join(["### (h) layers, forward and backward, float32", table(head, rows), *notes])
 
 
 def targets(measured: Sequence[tuple[Workload, Outcomes]]) -> list[dict[str, Any]]:

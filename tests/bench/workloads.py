@@ -32,6 +32,7 @@ class Workload:
             "" stands for an absolute limit in the metric's unit.
         only: the contestants that it is for; all if empty.
         rtol, atol: within which contestants must agree.
+        note: what must be known about the figures.
     """
 
     letter: str
@@ -46,6 +47,7 @@ class Workload:
     atol: float = 1e-6
     only: tuple[str, ...] = ()
     most_rounds: int = 1000
+    note: str = ""
 
 
 def _chain(key: str, where: str, shape: list[int], limits: bool) -> Workload:
@@ -129,10 +131,11 @@ def _layer(index: int, layer: Layer) -> Workload:
         "layer",
         {"index": index},
         (Metric("seconds", "ms", 1e3, 3),),
-        limits=(("seconds", "PyTorch eager", layer.limit),),
+        limits=(("seconds", "PyTorch eager", layer.limit),) if layer.limit is not None else (),
         only=("autograd-core", COMPILED, "PyTorch eager"),
         rtol=1e-4,
         most_rounds=7,
+        note=layer.note,
     )
 
 
