@@ -171,6 +171,8 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
     Raises:
         GraphError: a Tensor in the graph, whose gradient would be lost.
     """
+    if type(x) is np.ndarray:
+        return x.copy()
     if isinstance(x, Tensor):
         if x.requires_grad:
             name = "[ ]" if op is None else op.name
@@ -185,8 +187,8 @@ def unwrap_static(x: Any, op: Operator | None = None) -> Any:
     if kind is dict:
         return {name: unwrap_static(value, op) for name, value in x.items()}
     if (kind is tuple or kind is list) and any(isinstance(i, _HOLDING) for i in x):
-        return kind(unwrap_static(i, op) for i in x)
-    return x.copy() if kind is np.ndarray or kind is list else x
+        return kind([unwrap_static(i, op) for i in x])
+    return x.copy() if kind is list else x
 
 
 def complex_refused(name: str) -> DTypeError:

@@ -246,7 +246,7 @@ class Operator:
     def _quickest(self) -> Any:
         """The leanest way to call this operator; `engine.apply` serves all."""
         from .engine import apply
-        from .hot import binary, single, unary
+        from .hot import binary, on_array, single, unary
         from .tensor import Tensor
 
         simple = not self.variadic and not self.multiple
@@ -259,13 +259,10 @@ class Operator:
                 if len(args) != 2 or kwargs:
                     return apply(self, args, kwargs)
                 a, b = args
-                out = (
-                    forward(a, b)
-                    if isinstance(a, Tensor)
-                    else reflected(b, a)
-                    if isinstance(b, Tensor)
-                    else NotImplemented
-                )
+                if isinstance(a, Tensor):
+                    out = forward(a, b)
+                else:
+                    out = reflected(b, a) if isinstance(b, Tensor) else NotImplemented
                 return apply(self, args, kwargs) if out is NotImplemented else out
 
             return call
@@ -275,7 +272,8 @@ class Operator:
         def call_one(*args: Any, **kwargs: Any) -> Any:
             if first and args and isinstance(args[0], Tensor) and (self.statics or not kwargs):
                 return method(*args, **kwargs)
-            return apply(self, args, kwargs)
+            out = on_array(self, *args, **kwargs) if first and len(args) == 1 else NotImplemented
+            return apply(self, args, kwargs) if out is NotImplemented else out
 
         return call_one
 

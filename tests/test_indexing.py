@@ -130,3 +130,14 @@ def test_tensors_and_arrays_in_a_tuple_of_arguments_are_looked_at() -> None:
     assert x.reshape((np.int64(2), -1)).shape == (2, 6)
     with pytest.raises(GraphError, match="must be a constant, got a tensor"):
         x[Tensor(np.array(1.0), requires_grad=True), 2]
+
+
+def test_a_rule_on_arrays_gets_what_the_operator_gives_and_its_words() -> None:
+    a, index = np.arange(3.0), (np.array([0, 2, 2]), np.array([1, 0, 0]))
+    out = scatter(a, index=index, shape=(3, 2))
+    assert type(out) is np.ndarray
+    np.testing.assert_array_equal(out, [[0, 0], [0, 0], [3, 0]])  # a[0] = 0 at (0, 1)
+    with pytest.raises(ShapeError, match="index 5 is out of bounds"):
+        scatter(a, index=(np.array([0, 5, 1]),), shape=(3,))
+    with pytest.raises(GraphError, match="must be a constant, got a tensor"):
+        scatter(a, index=Tensor(np.ones(3), requires_grad=True), shape=(3,))

@@ -190,7 +190,7 @@ _BAD_AXIS = Bad(ShapeError, r"axis 2 is out of bounds", Array(3, 4), axis=2)
 def softmax(a: Any, axis: int = -1) -> Any:
     """e^a / sum(e^a) along an axis, without overflow."""
     a = _floating(a)
-    powers = np.exp(a - np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf))
+    powers = np.exp(a - _largest(a, axis))
     return powers / _total(powers, axis)
 
 
@@ -199,11 +199,21 @@ def _floating(a: Any) -> Any:
     return a if a.dtype.kind in "fc" else a.astype(np.float64)
 
 
+def _largest(a: Any, axis: int) -> Any:
+    """Maximum along an axis that stays. A short last one comes first for it: a tenth of the time with many rows."""
+    if type(a) is np.ndarray and a.ndim and axis in (-1, a.ndim - 1) and 0 < a.shape[-1] <= 32:
+        short = np.reshape(a, (-1, a.shape[-1])).T.copy()
+        return np.reshape(np.maximum.reduce(short, axis=0), (*a.shape[:-1], 1))
+    return np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf)
+
+
 def _total(a: Any, axis: int) -> Any:
     """Sum along an axis that stays. Along a last one of moderate length `einsum` takes half of the time."""
-    if type(a) is np.ndarray and a.ndim and axis in (-1, a.ndim - 1) and 16 <= a.shape[-1] <= 4096:
+    if type(a) is not np.ndarray:
+        return np.sum(a, axis=axis, keepdims=True)
+    if a.ndim and axis in (-1, a.ndim - 1) and 8 <= a.shape[-1] <= 4096:
         return np.einsum("...i->...", a)[..., np.newaxis]
-    return np.sum(a, axis=axis, keepdims=True)
+    return np.add.reduce(a, axis=axis, keepdims=True)
 
 
 softmax.vjp(a=lambda g, out, axis: out * (g - _total(g * out, axis)))
@@ -220,9 +230,11 @@ softmax.vjp(a=lambda g, out, axis: out * (g - _total(g * out, axis)))
 def log_softmax(a: Any, axis: int = -1) -> Any:
     """Logarithm of softmax, a - ln(sum(e^a)) along an axis, without overflow."""
     a = _floating(a)
-    shifted = a - np.maximum.reduce(a, axis=axis, keepdims=True, initial=-np.inf)
+    shifted = a - _largest(a, axis)
     total = _total(np.exp(shifted), axis)
-    with np.errstate(divide="ignore"):  # at least 1, but 0 over an axis of length 0
+    if 0 not in a.shape:
+        return shifted - np.log(total)
+    with np.errstate(divide="ignore"):  # 0 over an axis of length 0, where it is at least 1 otherwise
         return shifted - np.log(total)
 
 

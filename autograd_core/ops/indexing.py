@@ -87,7 +87,7 @@ def scatter(a: Any, index: Any, shape: Any) -> Any:
     """Zeros of `shape` to which `a` is added at `index`; the transpose of indexing."""
     if _picks_rows(a, index, shape):
         return _rows_added(a, index, shape)
-    out = np.zeros_like(a, shape=shape)
+    out = np.zeros(shape, a.dtype) if type(a) is np.ndarray else np.zeros_like(a, shape=shape)
     if _is_basic(index) and isinstance(out, np.ndarray):
         out[index] = a
     else:
