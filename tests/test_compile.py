@@ -239,6 +239,31 @@ def test_one_tensor_given_twice_is_one():
     np.testing.assert_allclose(x.grad.data, 2 * x.data)
 
 
+def test_an_argument_whose_grad_is_also_reached_from_outside_is_one_tensor():
+    x = Tensor(np.arange(3.0), requires_grad=True)
+
+    @ac.compile
+    def gradient(argument):
+        x.zero_grad()
+        (argument * argument).sum().backward()
+
+    @ac.compile
+    def doubled(argument):
+        (argument * argument).sum().backward()
+        return x.grad * 2
+
+    for _ in range(3):
+        gradient(x)
+        np.testing.assert_array_equal(x.grad.data, 2 * x.data)
+    for times in (2, 3):
+        np.testing.assert_array_equal(doubled(x).data, 4 * times * x.data)
+    other = Tensor(np.ones(3), requires_grad=True)
+    for times in (1, 2):
+        gradient(other)
+        assert x.grad is None
+        np.testing.assert_array_equal(other.grad.data, np.full(3, 2.0 * times))
+
+
 def test_writes_into_arguments_and_captured_tensors():
     buffer = Tensor(np.zeros(3))
 

@@ -223,7 +223,7 @@ class Trace(Calls):
             return t._grad
         if self.owner(t) is not None:
             raise self._outside(t)
-        origin, now = self.origin(t), original._grad
+        origin, now = self._origin_of_grad(t), original._grad
         shape, dtype = (None, None) if now is None else (now.shape, now.dtype)
         if now is not None and now.requires_grad:
             raise TraceError(
@@ -245,7 +245,15 @@ class Trace(Calls):
         if self.original(t) is None:
             t._grad = value
             return
+        self._origin_of_grad(t)
         self.grads[id(t)] = (t, value)
+
+    def _origin_of_grad(self, t: Tensor) -> Any:
+        """Where it comes from; if not from an argument, an argument that is the same Tensor has the same `.grad`."""
+        origin = self.origin(t)
+        if origin[0] == "captured":
+            self.captured[id(t)] = t
+        return origin
 
     def _outside(self, t: Tensor) -> TraceError:
         return TraceError(
