@@ -169,6 +169,19 @@ def test_reductions_over_everything_and_their_use() -> None:
     )
 
 
+def test_a_sum_over_what_was_repeated() -> None:
+    r = Recorder()
+    x = r.input(5, 7)
+    repeated = x.broadcast(3, 5, 7)
+    compare(
+        r.done(
+            repeated.sum((0,)) * 2,
+            repeated.sum((0, 2)) - 1,
+            repeated.sum((1,)) + repeated.sum((1, 2), True).reshape(3, 1),
+        )
+    )
+
+
 def test_unit_axes_empty_arrays_and_no_axes() -> None:
     r = Recorder()
     a, b, c, d = r.input(1, 5, 1), r.input(3, 1, 1), r.input(), r.input(0, 5)

@@ -25,7 +25,7 @@ from ..program import Call, Value, basic_index, broadcast, reshape, transpose
 from .axes import Atom, Axes, Mismatch
 from .formulas import Formula, formula, reduction_axes
 
-__all__ = ["Cluster", "Node", "Space", "Use", "make_node", "root_of", "space_of"]
+__all__ = ["Cluster", "Node", "Space", "Use", "make_node", "root_of", "space_of", "with_own_atoms", "without_tail"]
 
 TOTAL_SHARE = 16  # a total has at most this fraction of the space's elements: there is one per chunk of tasks
 MOST_CALLS = 250  # of a cluster: compile time grows faster than the number of calls
@@ -139,6 +139,9 @@ def make_node(call: Call, axes: Axes, makers: dict[Value, Call]) -> Node | None:
         reduced = reduction_axes(call)
         if reduced is not None:
             use, groups = _seen_through(axes, call.args[0], makers)
+            if len(Axes.resolved(use.atoms)) != len(Axes.resolved(_flat(groups))):
+                axes.undo(mark)
+                return None  # repeats what it reads
             kept = _flat(g for i, g in enumerate(groups) if i not in reduced)
             if len(Axes.resolved(kept)) == len(Axes.resolved(_flat(groups))):
                 dtype = call.result.dtype  # over axes of length 1: a copy
@@ -238,6 +241,19 @@ def space_of(nodes: list[Node]) -> Space | None:
             return None
         totals.add(node)
     return Space(order, outer, totals)
+
+
+def with_own_atoms(nodes: list[Node]) -> None:
+    """Gives the nodes new atoms in place of those that they may share with others."""
+    new: dict[Atom, Atom] = {}
+
+    def own(atoms: list[Atom]) -> list[Atom]:
+        return [new.setdefault(atom, Atom(atom.length)) for atom in Axes.resolved(atoms)]
+
+    for node in nodes:
+        node.atoms = own(node.atoms)
+        for use in node.uses:
+            use.atoms = own(use.atoms)
 
 
 def without_tail(nodes: list[Node], space: Space) -> tuple[list[Node], list[Node]]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..program import Call, Program, Value
+from .again import recompute
 from .axes import Axes, Mismatch
-from .clusters import MOST_CALLS, Node, Space, Use, make_node, root_of, space_of, without_tail
+from .clusters import MOST_CALLS, Node, Space, Use, make_node, root_of, space_of, with_own_atoms, without_tail
 
 __all__ = ["Unit", "partition"]
 
 # A single call on less than this many elements is as fast in NumPy.
 SINGLE_CALL = 1 << 15
+# Kinds of calls that need not keep their place in the program.
+_NUMBERS = ("ufunc", "reduce", "cast", "view")
 
 
 @dataclass(eq=False)
@@ -78,7 +81,23 @@ class _Partition:
         self._join_siblings()
         for unit in list(self.units):
             self._settle(unit)
+        recompute(self)
         return list(self.units)
+
+    def root(self, value: Value) -> Value:
+        """The value that a unit makes, or an input, of which a value that no unit makes is a view."""
+        while value not in self.unit_of and (call := self.makers.get(value)) is not None:
+            value = call.args[0]
+        return value
+
+    def refresh(self) -> None:
+        """Finds anew what each unit depends on."""
+        for unit in self.units:
+            self._find_sources(unit)
+        for unit in in_order(self.units):
+            unit.depends = 0
+            for source in unit.sources:
+                unit.depends |= source.bits | source.depends
 
     def _join_siblings(self) -> None:
         """Clusters that read the same array in the same way, such as a bias's gradient and the rest of the layer."""
@@ -162,19 +181,30 @@ class _Partition:
             return b
         if any(s is not b and s.depends & b.bits for s in a.sources):
             return b
-        mark = self.axes.mark()
         nodes = a.nodes + b.nodes if a.position < b.position else b.nodes + a.nodes
-        nodes.sort(key=self._order)
-        for shared in (True, False) if apart else (True,):
-            space = self._together(nodes, set(b.nodes), shared)
-            if space is not None:
-                break
-            self.axes.undo(mark)
-        else:
+        nodes.sort(key=self.order)
+        space = self.space(nodes, set(b.nodes), apart=apart)
+        if space is None:
             return b
         unit = Unit(nodes=nodes, space=space, bits=a.bits | b.bits, position=min(a.position, b.position))
         self._replace([a, b], [unit])
         return unit
+
+    def space(self, nodes: list[Node], some: set[Node], *, apart: bool = True) -> Space | None:
+        """The space of calls of two clusters, `some` of them of the one; the axes are as before if there is none.
+
+        Args:
+            nodes: all of them, in order.
+            some: those of the one.
+            apart: whether they may read the same array in different ways.
+        """
+        mark = self.axes.mark()
+        for shared in (True, False) if apart else (True,):
+            space = self._together(nodes, some, shared)
+            if space is not None:
+                return space
+            self.axes.undo(mark)
+        return None
 
     def _together(self, nodes: list[Node], some: set[Node], shared: bool) -> Space | None:
         """The space of calls of two clusters, `some` of them of the one; None if there is none.
@@ -201,7 +231,8 @@ class _Partition:
             return None
         return space_of(nodes)
 
-    def _order(self, node: Node) -> int:
+    def order(self, node: Node) -> int:
+        """The place of a node's call in the program."""
         return self.index[node.call]
 
     def _replace(self, old: list[Unit], new: list[Unit]) -> None:
@@ -233,6 +264,8 @@ class _Partition:
         if tail:
             space, rest = space_of(kept), space_of(tail)
             if space is not None and rest is not None:
+                with_own_atoms(tail)  # so that what is found of the one does not change the other
+                rest = space_of(tail)
                 first = Unit(nodes=kept, space=space, bits=unit.bits, position=unit.position)
                 second = Unit(nodes=tail, space=rest, position=self.count, bits=1 << self.count)
                 self.count += 1
@@ -255,27 +288,36 @@ def partition(program: Program, single_call: int = SINGLE_CALL) -> list[Unit]:
         single_call: elements from which even a call alone becomes a kernel.
     """
     units = _Partition(program, single_call).build()
-    written = {value for _, value in program.updates}
+    written = {value for place, value in program.updates if place.size > 1}
 
-    def late(unit: Unit) -> bool:
-        return any(call.results and call.results[0] in written for call in unit.calls())
+    def rank(unit: Unit) -> int:
+        # Numbers first: they keep clusters that read them apart. What makes new values of inputs comes as late as
+        # possible, since it may write in place.
+        if unit.call is not None and unit.call.kind in _NUMBERS:
+            values = (*unit.call.operands(), *unit.call.results)
+            if all(value.size == 1 for value in values):
+                return 0
+        return 2 if any(call.results and call.results[0] in written for call in unit.calls()) else 1
 
-    # Kahn's algorithm; what makes new values of inputs comes as late as possible, since it may write in place.
+    return list(in_order(units, rank))
+
+
+def in_order(units: Iterable[Unit], rank: Callable[[Unit], int] = lambda unit: 0) -> Iterator[Unit]:
+    """The units in an order in which every operand exists; of those that could be next, the one of the lowest rank."""
+    # Kahn's algorithm.
     waiting = {unit: len(unit.sources) for unit in units}
-    readers: dict[Unit, list[Unit]] = {unit: [] for unit in units}
-    for unit in units:
+    readers: dict[Unit, list[Unit]] = {unit: [] for unit in waiting}
+    for unit in waiting:
         for source in unit.sources:
             readers[source].append(unit)
-    ready = [(late(u), u.position, u) for u in units if not u.sources]
+    ready = [(rank(u), u.position, u) for u, n in waiting.items() if not n]
     heapq.heapify(ready)
-    ordered: list[Unit] = []
     while ready:
         *_, unit = heapq.heappop(ready)
-        ordered.append(unit)
+        yield unit
         for reader in readers[unit]:
             waiting[reader] -= 1
             if not waiting[reader]:
-                heapq.heappush(ready, (late(reader), reader.position, reader))
-    if len(ordered) != len(units):
+                heapq.heappush(ready, (rank(reader), reader.position, reader))
+    if any(waiting.values()):
         raise RuntimeError("compile: the units of a program depend on each other in a circle; this is a bug")
-    return ordered

@@ -12,7 +12,9 @@ import numpy as np
 
 from ..program import Call, Program, Value
 from .clusters import Node
+from .groups import grouped
 from .kernels import compiled
+from .memory import Memory
 from .partition import SINGLE_CALL, Unit, partition
 from .source import Kernel, generate
 from .threads import THREADS
@@ -22,13 +24,23 @@ __all__ = ["Runner", "build"]
 
 PARALLEL = 5e6  # work (see `Kernel.work`; about 80 us) from which a second thread pays
 CHUNKS = 8  # ranges of tasks, so that a thread that comes late finds less to do
+SHARES = 32  # and those of all kernels of a group, about
 
 
 @dataclass(eq=False)
 class Step:
-    """A unit with what it takes to run it."""
+    """A unit with what it takes to run it.
+
+    Attributes:
+        index: among the program's steps.
+        chunks: ranges of tasks that may run on several threads.
+        drops: values that nothing reads after its group.
+        needs: views that no unit makes.
+        totals: the results that are put together from those of the chunks.
+    """
 
     unit: Unit
+    index: int
     kernel: Kernel | None = None
     function: Callable[..., None] | None = None
     chunks: int = 1
@@ -37,17 +49,42 @@ class Step:
     totals: list[Value] = field(default_factory=list)
 
 
+@dataclass(eq=False)
+class Group:
+    """A call, or kernels of which none waits for another.
+
+    Attributes:
+        steps: in an order in which they may run.
+        workers: threads, at most, that run their chunks.
+    """
+
+    steps: list[Step]
+    workers: int = 1
+
+    def share(self) -> None:
+        """Cuts the kernels into chunks, where all of them are enough work for several threads."""
+        work = sum(step.kernel.work for step in self.steps if step.kernel is not None)
+        if work <= PARALLEL:
+            return
+        share = max(PARALLEL / 2, work / SHARES)
+        least = 2 if len(self.steps) == 1 else 1
+        for step in self.steps:
+            if step.kernel is not None:
+                step.chunks = min(CHUNKS, step.kernel.tasks, max(least, round(step.kernel.work / share)))
+        self.workers = min(THREADS, sum(step.chunks for step in self.steps))
+
+
 class _Workspace:
     """Scratch arrays of one run at a time."""
 
-    def __init__(self, steps: list[Step]) -> None:
+    def __init__(self, groups: list[Group]) -> None:
         self.scratch: dict[tuple[int, int], list[Any]] = {}
-        for i, step in enumerate(steps):
-            if step.kernel is None:
-                continue
-            for worker in range(min(step.chunks, THREADS)):
-                arrays = [np.empty(p.size, p.dtype) for p in step.kernel.parameters if p.kind == "scratch"]
-                self.scratch[i, worker] = arrays
+        for group in groups:
+            for step in group.steps:
+                if step.kernel is not None:
+                    sizes = [(p.size, p.dtype) for p in step.kernel.parameters if p.kind == "scratch"]
+                    for worker in range(group.workers):
+                        self.scratch[step.index, worker] = [np.empty(size, dtype) for size, dtype in sizes]
 
 
 class Runner:
@@ -62,20 +99,24 @@ class Runner:
         self.program = program
         self.makers = {value: call for call in program.calls for value in call.results}
         units = partition(program, single_call)
-        in_place = _in_place(program, units)
         wanted = _wanted(program, units, self.makers)
+        groups = grouped(program, units, wanted)
+        units = [unit for group in groups for unit in group]
+        in_place = _in_place(program, units)
         numbers = _lengths(program)
         self.steps: list[Step] = []
-        for unit in units:
-            step = Step(unit)
+        for i, unit in enumerate(units):
+            step = Step(unit, i)
             if unit.nodes and unit.space is not None:
                 mine = {node.call.result for node in unit.nodes}
                 updates = {v: p for v, p in in_place.items() if v in mine}
                 step.kernel = generate(unit.nodes, unit.space, (wanted & mine) - set(updates), updates, numbers)
                 step.function = compiled(step.kernel)
-                if step.kernel.work > PARALLEL:
-                    step.chunks = min(CHUNKS, step.kernel.tasks, max(2, int(step.kernel.work / PARALLEL * 2)))
             self.steps.append(step)
+        steps = iter(self.steps)
+        self.groups = [Group([next(steps) for _ in members]) for members in groups]
+        for group in self.groups:
+            group.share()
         self.updates = [(p, v) for p, v in program.updates if v not in in_place]
         self._plan_views()
         self._plan_drops()
@@ -118,6 +159,7 @@ class Runner:
     def _plan_drops(self) -> None:
         """After which step an array is not read any more, so that its memory is free."""
         last: dict[Value, Step | None] = {}
+        ends = {step: group.steps[-1] for group in self.groups for step in group.steps}
         for step in self.steps:
             for call in step.needs:
                 for value in (*call.operands(), *call.results):
@@ -136,7 +178,7 @@ class Runner:
             last[value] = None
         for value, final in last.items():
             if final is not None:
-                final.drops.append(value)
+                ends[final].drops.append(value)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -145,15 +187,15 @@ class Runner:
         for call in self.program.calls:
             if call.kind == "check":
                 writer.call(call)
-        for i, step in enumerate(self.steps):
-            for call in step.needs:
+        for group in self.groups:
+            first, last = group.steps[0], group.steps[-1]
+            for call in first.needs:
                 writer.call(call)
-            if step.kernel is not None:
-                writer.kernel(i, step)
+            if first.unit.call is not None:
+                writer.call(first.unit.call)
             else:
-                assert step.unit.call is not None
-                writer.call(step.unit.call)
-            writer.drop(step.drops)
+                writer.kernels(group)
+            writer.drop(last.drops)
         for call in self.last_views:
             writer.call(call)
         # Outputs in memory of their own; updates after everything has been read.
@@ -179,7 +221,7 @@ class Runner:
         with self._lock:
             space = self._free.pop() if self._free else None
         if space is None:
-            space = _Workspace(self.steps)
+            space = _Workspace(self.groups)
         try:
             outputs: list[Any] = self._run(space.scratch, *arrays)
             return outputs
@@ -259,6 +301,7 @@ def _in_place(program: Program, units: list[Unit]) -> dict[Value, Value]:
             root = _root(value, makers, made)
             last_reader[root] = max(last_reader.get(root, -1), late)
     new: dict[Value, Value] = {}
+    memory = Memory(program)
     for place, value in program.updates:
         maker = unit_of.get(value)
         if maker is None or not maker.nodes or maker.space is None or final.count(value) != 1:
@@ -273,6 +316,8 @@ def _in_place(program: Program, units: list[Unit]) -> dict[Value, Value]:
         )
         if read_elsewhere or not _element_by_element(maker, place, value):
             continue
+        if any(place in memory.of(root) for root in maker.reads() if root is not place):
+            continue  # a view that a call has made of it
         new[value] = place
     return new
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..program import Call, Value
 from .threads import each_chunk
 
 if TYPE_CHECKING:
-    from .running import Step
+    from .running import Group, Step
 
 __all__ = ["Writer"]
 
@@ -69,17 +69,42 @@ class Writer:
             names = ", ".join(map(self.name, call.results))
             self.lines.append(f"{names}, = {self.bound('arrays', _arrays)}({made})")
 
-    def kernel(self, index: int, step: Step) -> None:
-        """A call of a compiled loop nest."""
+    def kernels(self, group: Group) -> None:
+        """Calls of compiled loop nests: one after the other, or in chunks on several threads."""
+        before: list[str] = []
+        after: list[str] = []
+        plan: list[Work] = []
+        every: list[str] = []
+        for step in group.steps:
+            kernel = step.kernel
+            assert kernel is not None
+            arguments, scratch = self._arguments(step, before, after)
+            if group.workers == 1:
+                for k, at in enumerate(scratch):
+                    arguments[at] = f"space[{step.index}, 0][{k}]"
+                function = self.bound("kernel", step.function)
+                self.lines += before
+                self.lines.append(f"{function}(0, {kernel.tasks}, 0{''.join(f', {a}' for a in arguments)})")
+                self.lines += after
+                before, after = [], []
+                continue
+            for chunk in range(step.chunks):
+                first, last = (k * kernel.tasks // step.chunks for k in (chunk, chunk + 1))
+                plan.append(Work(step.function, len(every), first, last, chunk, step.index, tuple(scratch)))
+            every.append(f"({', '.join(arguments)},)")
+        if group.workers > 1:
+            self.lines += [*before, f"chunked({self.bound('plan', plan)}, space, {', '.join(every)})", *after]
+
+    def _arguments(self, step: Step, before: list[str], after: list[str]) -> tuple[list[str], list[int]]:
+        """What a kernel is given, and which of it are scratch arrays; lines before and after."""
         kernel = step.kernel
         assert kernel is not None
         arguments: list[str] = []
         scratch: list[int] = []
-        before: list[str] = []
-        after: list[str] = []
         totals = iter(step.totals)
         for parameter in kernel.parameters:
             kind, value = parameter.kind, parameter.value
+            number = f"{step.index}_{len(arguments)}"
             if kind == "read":
                 arguments.append(f"{self.name(value)}.ravel()")
             elif kind == "write":
@@ -87,16 +112,14 @@ class Writer:
                 before.append(f"{name} = empty({value.shape}, {self.bound('dtype', value.dtype)})")
                 arguments.append(f"{name}.reshape(-1)")
             elif kind == "update":
-                flat = f"flat{len(self.lines)}_{len(arguments)}"
-                before.append(f"{flat} = {self.name(value)}.ravel()")
-                after.append(f"copied({flat}, {self.name(value)})")
-                arguments.append(flat)
+                before.append(f"flat{number} = {self.name(value)}.ravel()")
+                after.append(f"copied(flat{number}, {self.name(value)})")
+                arguments.append(f"flat{number}")
             elif kind == "scratch":
                 scratch.append(len(arguments))
-                arguments.append(f"space[{index}, 0][{len(scratch) - 1}]" if step.chunks == 1 else "None")
+                arguments.append("None")
             elif kind == "total":
-                result = next(totals)
-                part = f"parts{len(self.lines)}_{len(arguments)}"
+                result, part = next(totals), f"parts{number}"
                 before.append(f"{part} = empty({step.chunks * parameter.size}, {self.bound('dtype', parameter.dtype)})")
                 whole = f"{part}.reshape({result.shape})"
                 if step.chunks > 1:
@@ -108,15 +131,7 @@ class Writer:
                 arguments.append(part)
             else:
                 arguments.append(self.text(value))
-        function = self.bound("kernel", step.function)
-        self.lines += before
-        given = "".join(f", {a}" for a in arguments)
-        if step.chunks == 1:
-            self.lines.append(f"{function}(0, {kernel.tasks}, 0{given})")
-        else:
-            at = self.bound("scratch", tuple(scratch))
-            self.lines.append(f"chunked({function}, {kernel.tasks}, {step.chunks}, space, {index}, {at}{given})")
-        self.lines += after
+        return arguments, scratch
 
     def drop(self, values: Sequence[Value]) -> None:
         """Forgets arrays that nothing reads any more."""
@@ -144,17 +159,37 @@ def copied(flat: Any, target: Any) -> None:
         target[...] = flat.reshape(target.shape)
 
 
-def chunked(
-    kernel: Callable[..., None], tasks: int, chunks: int, space: Any, index: int, scratch: tuple[int, ...], *given: Any
-) -> None:
-    """Runs a kernel's tasks in chunks on several threads, each with scratch arrays of its own."""
+class Work(NamedTuple):
+    """Some of a kernel's tasks.
 
-    def work(chunk: int, worker: int) -> None:
-        arguments: Sequence[Any] = given
+    Attributes:
+        kernel: the compiled function.
+        given: which of the lists of arguments it is given.
+        first, last: of the tasks; last is excluded.
+        chunk: which of the kernel's.
+        step: whose scratch arrays it takes.
+        scratch: their places among the arguments.
+    """
+
+    kernel: Any
+    given: int
+    first: int
+    last: int
+    chunk: int
+    step: int
+    scratch: tuple[int, ...]
+
+
+def chunked(plan: Sequence[Work], space: Any, *given: tuple[Any, ...]) -> None:
+    """Runs the tasks of kernels on several threads, each with scratch arrays of its own."""
+
+    def work(item: int, worker: int) -> None:
+        kernel, which, first, last, chunk, step, scratch = plan[item]
+        arguments: Sequence[Any] = given[which]
         if scratch:
-            arguments = list(given)
-            for at, array in zip(scratch, space[index, worker]):
+            arguments = list(arguments)
+            for at, array in zip(scratch, space[step, worker]):
                 arguments[at] = array
-        kernel(chunk * tasks // chunks, (chunk + 1) * tasks // chunks, chunk, *arguments)
+        kernel(first, last, chunk, *arguments)
 
-    each_chunk(work, chunks)
+    each_chunk(work, len(plan))
