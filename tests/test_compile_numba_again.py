@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_core.compiler.numba_backend import again, running
+from autograd_core.compiler.numba_backend import again, heads, running
 from autograd_core.compiler.numba_backend.running import Runner
 from autograd_core.compiler.program import Program
 from compile_programs import Recorder, Symbol, arrays_for
@@ -120,6 +120,41 @@ def test_group_normalization_stores_no_array_of_its_inputs_size() -> None:
     np.testing.assert_allclose(x.grad.data, wanted, rtol=1e-5, atol=1e-6)
     full = [shape for shape in stored(runs[-1]) if np.prod(shape) == x.size]
     assert len(full) == 2  # the result and the gradient
+
+
+def scaled() -> Program:
+    """Two arrays of one expression, whose kernels are apart unless the scales of their rows are one of their own."""
+    r = Recorder()
+    x, w = r.input(8, 4, 10), r.input(4, 1)
+    scale = w / np.sqrt((x * x).sum((1, 2), True) + 1)
+    out = x * scale
+    moved = out - (scale * scale).sum((1,), True)
+    centred = moved - moved.sum((1, 2), True)
+    return r.done(out, centred, r.call("call", np.cumsum, scale, axis=0))
+
+
+def test_small_values_are_a_kernel_of_their_own_where_the_rest_is_then_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = scaled()
+
+    def large(run: Runner) -> int:
+        steps = [step.kernel.parameters for step in run.steps if step.kernel is not None]
+        return sum(any(p.kind in ("read", "write") and p.value.size == 320 for p in parameters) for parameters in steps)
+
+    before = compare(program)
+    monkeypatch.setattr(heads, "LARGE", 1)
+    monkeypatch.setattr(heads, "SMALL", 4)
+    assert (large(before), large(compare(program))) == (3, 2)
+    monkeypatch.setattr(heads, "SMALL", 1000)  # nothing is small
+    assert large(compare(program)) == 3
+
+
+@pytest.mark.parametrize("seed", [0, 26, 43, 52, 110, 224])
+def test_random_programs_with_small_parts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "LARGE", 1)
+    monkeypatch.setattr(heads, "SMALL", 2)
+    compare(random_program(seed))
 
 
 def overwritten(after: bool) -> Program:

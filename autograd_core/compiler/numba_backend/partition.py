@@ -11,6 +11,7 @@ from ..program import Call, Program, Value
 from .again import recompute
 from .axes import Axes, Mismatch
 from .clusters import MOST_CALLS, Node, Space, Use, make_node, root_of, space_of, with_own_atoms, without_tail
+from .heads import split_heads
 
 __all__ = ["Unit", "partition"]
 
@@ -81,6 +82,7 @@ class _Partition:
         self._join_siblings()
         for unit in list(self.units):
             self._settle(unit)
+        split_heads(self)
         recompute(self)
         return list(self.units)
 
@@ -118,7 +120,7 @@ class _Partition:
             for a, b in itertools.pairwise(units):
                 a, b = current(a), current(b)
                 if a is not b:
-                    merged = self._merged(a, b, apart=False)
+                    merged = self.merged(a, b, apart=False)
                     if merged is not b:
                         now[a] = now[b] = merged
 
@@ -138,6 +140,12 @@ class _Partition:
         for call in unit.calls():
             self.unit_of.update(dict.fromkeys(call.results, unit))
         self._connect(unit)
+
+    def unit(self, nodes: list[Node], space: Space | None, position: int | None = None) -> Unit:
+        """A cluster with a bit of its own, at the end if no position is given; it is to replace another one."""
+        number = self.count
+        self.count += 1
+        return Unit(nodes=nodes, space=space, position=number if position is None else position, bits=1 << number)
 
     def _connect(self, unit: Unit) -> None:
         self._find_sources(unit)
@@ -171,9 +179,9 @@ class _Partition:
         for use in list(node.uses):
             source = self.unit_of.get(use.root)
             if source is not None and source is not unit and source.nodes:
-                unit = self._merged(source, unit)
+                unit = self.merged(source, unit)
 
-    def _merged(self, a: Unit, b: Unit, *, apart: bool = True) -> Unit:
+    def merged(self, a: Unit, b: Unit, *, apart: bool = True) -> Unit:
         """One unit in place of two if they may be one; otherwise b. Unless `apart`, what both read must be the same."""
         if len(a.nodes) + len(b.nodes) > MOST_CALLS:
             return b
@@ -187,7 +195,7 @@ class _Partition:
         if space is None:
             return b
         unit = Unit(nodes=nodes, space=space, bits=a.bits | b.bits, position=min(a.position, b.position))
-        self._replace([a, b], [unit])
+        self.replace([a, b], [unit])
         return unit
 
     def space(self, nodes: list[Node], some: set[Node], *, apart: bool = True) -> Space | None:
@@ -235,7 +243,8 @@ class _Partition:
         """The place of a node's call in the program."""
         return self.index[node.call]
 
-    def _replace(self, old: list[Unit], new: list[Unit]) -> None:
+    def replace(self, old: list[Unit], new: list[Unit]) -> None:
+        """Units in place of others with the same calls."""
         bits = 0
         for unit in old:
             del self.units[unit]
@@ -267,9 +276,8 @@ class _Partition:
                 with_own_atoms(tail)  # so that what is found of the one does not change the other
                 rest = space_of(tail)
                 first = Unit(nodes=kept, space=space, bits=unit.bits, position=unit.position)
-                second = Unit(nodes=tail, space=rest, position=self.count, bits=1 << self.count)
-                self.count += 1
-                self._replace([unit], [first, second])
+                second = self.unit(tail, rest)
+                self.replace([unit], [first, second])
                 self._settle(first)
                 self._settle(second)
                 return
@@ -277,7 +285,7 @@ class _Partition:
             return
         size = max(use.root.size for use in unit.nodes[0].uses) if list(unit.nodes[0].uses) else 0
         if size < self.single_call:
-            self._replace([unit], [Unit(call=unit.nodes[0].call, bits=unit.bits, position=unit.position)])
+            self.replace([unit], [Unit(call=unit.nodes[0].call, bits=unit.bits, position=unit.position)])
 
 
 def partition(program: Program, single_call: int = SINGLE_CALL) -> list[Unit]:
@@ -310,7 +318,7 @@ def in_order(units: Iterable[Unit], rank: Callable[[Unit], int] = lambda unit: 0
     for unit in waiting:
         for source in unit.sources:
             readers[source].append(unit)
-    ready = [(rank(u), u.position, u) for u, n in waiting.items() if not n]
+    ready = [(rank(u), u.position, u.bits, u) for u, n in waiting.items() if not n]
     heapq.heapify(ready)
     while ready:
         *_, unit = heapq.heappop(ready)
@@ -318,6 +326,6 @@ def in_order(units: Iterable[Unit], rank: Callable[[Unit], int] = lambda unit: 0
         for reader in readers[unit]:
             waiting[reader] -= 1
             if not waiting[reader]:
-                heapq.heappush(ready, (rank(reader), reader.position, reader))
+                heapq.heappush(ready, (rank(reader), reader.position, reader.bits, reader))
     if any(waiting.values()):
         raise RuntimeError("compile: the units of a program depend on each other in a circle; this is a bug")
