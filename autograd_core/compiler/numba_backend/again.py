@@ -161,6 +161,7 @@ class _Again:
         for root in {use.root for node in unit.nodes for use in node.uses} - used:
             self.readers.get(root, set()).discard(unit)
         unit.nodes, unit.space = kept[::-1], space
+        self.partition.find_sources(unit)
         if not kept:
             del self.partition.units[unit]
         return True
@@ -237,6 +238,7 @@ class _Copy:
         self.reader.nodes, self.reader.space = self.nodes, self.space
         self.known.update(self.new)
         self.partition.unit_of.update(dict.fromkeys((node.call.result for node in self.made), self.reader))
+        self.partition.find_sources(self.reader)
 
 
 def recompute(partition: _Partition) -> None:

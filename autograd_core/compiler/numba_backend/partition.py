@@ -93,9 +93,7 @@ class _Partition:
         return value
 
     def refresh(self) -> None:
-        """Finds anew what each unit depends on."""
-        for unit in self.units:
-            self._find_sources(unit)
+        """Finds anew what each unit depends on, from its sources."""
         for unit in in_order(self.units):
             unit.depends = 0
             for source in unit.sources:
@@ -148,12 +146,13 @@ class _Partition:
         return Unit(nodes=nodes, space=space, position=number if position is None else position, bits=1 << number)
 
     def _connect(self, unit: Unit) -> None:
-        self._find_sources(unit)
+        self.find_sources(unit)
         unit.depends = 0
         for source in unit.sources:
             unit.depends |= source.bits | source.depends
 
-    def _find_sources(self, unit: Unit) -> None:
+    def find_sources(self, unit: Unit) -> None:
+        """The units that it reads from."""
         unit.sources = {s for v in unit.reads() if (s := self._source(v)) is not None and s is not unit}
         if unit.after is not None:
             unit.sources.add(unit.after)
@@ -261,7 +260,7 @@ class _Partition:
             depends |= unit.depends | unit.bits
         for unit in self.units:
             if not unit.sources.isdisjoint(gone):
-                self._find_sources(unit)
+                self.find_sources(unit)
             if unit.depends & bits:
                 unit.depends |= depends | bits
 
