@@ -31,8 +31,9 @@ def clip_grad_norm_(
         g = g min(max_norm / (norm + 1e-6), 1)
 
     (Pascanu, Mikolov & Bengio 2013; PyTorch's 1e-6.) In place; a parameter without a gradient is skipped. The
-    norm neither overflows nor underflows where it is representable in float64. As in PyTorch an infinite norm
-    gives gradients of 0 (NaN where they were infinite) and a NaN makes all of them NaN.
+    norm neither overflows nor underflows where it is representable in float64, in a compiled function too (arrays
+    that are not NumPy's: in their own dtype). As in PyTorch an infinite norm gives gradients of 0 (NaN where they
+    were infinite) and a NaN makes all of them NaN.
 
     Args:
         parameters: parameters, or a single one.
@@ -62,7 +63,8 @@ def clip_grad_norm_(
             total = _combined([_norm(block, p) for grad in grads for block in _blocks(grad.data)], p)
         finite = isfinite(total)
     else:
-        total = _norm_of_any_arrays([grad.data for grad in grads], p)
+        tracing = current().trace is not None
+        total = _norm_of_any_arrays([grad.data for grad in grads], p, np.float64 if tracing else None)
         finite = not error_if_nonfinite or bool(np.isfinite(total))
     if error_if_nonfinite and not finite:
         raise NonFiniteError(
@@ -72,13 +74,11 @@ def clip_grad_norm_(
     if not in_place:
         factor = np.minimum(max_norm / (total + 1e-6), 1.0)
         for grad in grads:
-            grad.data = grad.data * factor
+            grad.data = grad.data * factor.astype(grad.dtype)
     elif not (factor := max_norm / (total + 1e-6)) >= 1:  # a NaN is not >= 1
         with np.errstate(invalid="ignore"):
             for grad in grads:
                 _write(grad, np.multiply, (factor,), name)
-    if current().trace is not None:
-        total = total.astype(np.float64)
     return Tensor(np.array(total, np.float64) if in_place else total)
 
 
@@ -126,7 +126,7 @@ def _gradients(name: str, parameters: Any) -> list[Tensor]:
                 f"{name}: parameters must be Tensors, got {type(p).__name__} as number {i}; pass "
                 f"model.parameters() for a module. {where(name)}"
             )
-        if p.grad is not None:
+        if p.grad is not None and p.grad.size:
             grads[id(p.grad)] = p.grad
     return list(grads.values())
 
@@ -175,17 +175,37 @@ def _combined(norms: list[float], p: float) -> float:
     return float(largest * fsum((norm / largest) ** p for norm in norms) ** (1 / p))
 
 
-def _norm_of_any_arrays(arrays: list[Any], p: float) -> Any:
-    """The same for arrays of any kind, without asking for a value."""
+def _norm_of_any_arrays(arrays: list[Any], p: float, wide: Any) -> Any:
+    """The same for arrays of any kind, without asking for a value.
+
+    Args:
+        arrays: none of them empty.
+        p: the order.
+        wide: the dtype in which the norms of arrays are computed with, None for their own.
+    """
     norms = []
     for array in arrays:
-        magnitudes = np.abs(array)
+        magnitudes = np.abs(array.astype(np.float32) if array.dtype.itemsize < 4 else array)
         largest = np.max(magnitudes)
+        scale = _scale(largest)
         if p != inf:
-            scale = np.where(largest > 0, largest, 1.0)
-            largest = scale * np.sum((magnitudes / scale) ** p) ** (1 / p)
-        norms.append(largest)
+            share = np.sum((magnitudes / scale) ** p)
+            # Widened before it is multiplied: the norm may be larger than the dtype's largest number.
+            share, scale = (x if wide is None else x.astype(wide) for x in (share, scale))
+            largest = scale * share ** (1 / p)
+        norms.append(largest if wide is None else largest.astype(wide))
     total = norms[0]
     for norm in norms[1:]:
-        total = np.maximum(total, norm) if p == inf else (total**p + norm**p) ** (1 / p)
-    return total
+        total = np.maximum(total, norm)
+    if p == inf or len(norms) == 1:
+        return total
+    scale = _scale(total)
+    share = (norms[0] / scale) ** p
+    for norm in norms[1:]:
+        share = share + (norm / scale) ** p
+    return scale * share ** (1 / p)
+
+
+def _scale(largest: Any) -> Any:
+    """What magnitudes are divided by: the largest one, or 1 where that would make a NaN."""
+    return np.where((largest > 0) & (largest < inf), largest, 1.0).astype(largest.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import autograd_core as ac
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, NonFiniteError
 from duck import DuckArray
@@ -114,6 +115,48 @@ def test_foreign_and_read_only_arrays_are_replaced(p):
     clip_grad_norm_(q, 1.0)
     np.testing.assert_allclose(q.grad.data, 0.5, rtol=1e-5)
     np.testing.assert_array_equal(fixed, 1.0)
+
+
+@pytest.mark.parametrize("p", [1, 2.0, 3.0, np.inf])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e20, 1e200])
+@pytest.mark.parametrize("odd", [None, np.inf, np.nan])
+def test_a_compiled_step_clips_as_an_uncompiled_one(p, dtype, scale, odd):
+    scale = 100.0 if dtype == "float16" else 1e30 if scale > 1e30 and dtype == "float32" else scale
+    arrays = [np.array([1.0, 1.0, 1e-3], dtype), np.full((2, 300), 0.5, dtype), np.zeros((0, 2), dtype)]
+    arrays = [a * np.asarray(scale, dtype) for a in arrays]
+    if odd is not None:
+        arrays[1][0, 1] = odd
+    ours = [parameter(np.zeros_like(a), dtype) for a in arrays]
+
+    def step(*gradients):
+        for q, g in zip(ours, gradients, strict=True):
+            q.grad = g * 1
+        return clip_grad_norm_(ours, 1.0, p)
+
+    results = []
+    for function in (step, ac.compile(step)):
+        with np.errstate(all="ignore"):
+            norm = function(*[Tensor(a) for a in arrays])
+        results.append((norm, [q.grad.data.copy() for q in ours]))
+    (norm, clipped), (compiled, others) = results
+    assert compiled.dtype == norm.dtype == np.float64
+    np.testing.assert_allclose(compiled.item(), norm.item(), rtol=1e-12 if dtype == "float64" else 1e-6)
+    assert odd is not None or np.isfinite(norm.item())
+    for a, b in zip(clipped, others, strict=True):
+        assert b.dtype == dtype
+        np.testing.assert_allclose(b, a, rtol=2e-3 if dtype == "float16" else 1e-6)
+
+
+def test_foreign_gradients_that_explode_are_scaled():
+    q = parameter(np.zeros(3), "float32")
+    q.grad = Tensor(DuckArray(np.array([1e20, 1e20, 1], "float32")))
+    other = parameter(np.zeros(1), "float32")
+    other.grad = Tensor(DuckArray(np.array([1e20], "float32")))
+    norm = clip_grad_norm_([q, other], 1.0)
+    np.testing.assert_allclose(norm.data._array, 3**0.5 * 1e20, rtol=1e-6)
+    np.testing.assert_allclose(q.grad.data._array, [3**-0.5, 3**-0.5, 0], rtol=1e-6, atol=1e-19)
+    assert q.grad.dtype == np.float32
 
 
 def test_a_gradient_that_two_parameters_share_is_scaled_once():
