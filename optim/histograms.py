@@ -123,7 +123,7 @@ class Histograms(Callback):
     def _add(self, state: FitState, path: str, kind: str, array: Any) -> None:
         values = np.asarray(array).ravel()
         nonzero = values[(values != 0) & np.isfinite(values)]
-        counts, edges = np.histogram(nonzero, self.bins)
+        counts, edges = _histogram(nonzero, self.bins)
         with np.errstate(all="ignore"):
             mean, std = float(np.mean(values, dtype=np.float64)), float(np.std(values, dtype=np.float64))
         zeros = float(np.mean(values == 0))
@@ -146,3 +146,16 @@ class Histograms(Callback):
             handle.remove()
         self._handles = []
         self._recording = False
+
+
+def _histogram(values: Any, bins: int) -> tuple[Any, Any]:
+    """Counts and edges, also where the values hardly differ, as those of saturated activations."""
+    if not values.size:
+        return np.histogram(values, bins)
+    quarter = values.astype(np.float64) / 4  # the distance of two finite numbers may be infinite
+    low, high = float(quarter.min()), float(quarter.max())
+    # Edges must be numbers that can be told apart; equal values get a range of 1, as NumPy gives them.
+    least = max(2 * bins * float(np.spacing(max(-low, high))), 0.25 * (low == high))
+    extra = max(least - (high - low), 0.0) / 2
+    counts, edges = np.histogram(quarter, bins, (low - extra, high + extra))
+    return counts, 4 * edges

@@ -311,3 +311,21 @@ def test_small_initial_weights_make_activations_vanish():
     stds = [h.std for h in history.histograms if h.kind == "activation"]
     for shallow, deep in pairwise(stds):
         assert 0.07 < deep / shallow < 0.14  # sqrt(100) * 0.01
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("level", [1.0, -1.0, 1e4, 1e30, 1.7e308, 5e-324])
+def test_histograms_of_values_that_hardly_differ(dtype, level):
+    level = np.asarray(np.clip(level, -np.finfo(dtype).max, np.finfo(dtype).max), dtype)
+    values = np.array([level, np.nextafter(level, np.asarray(0, dtype)), level], dtype)
+    model = nn.Sequential(nn.Identity())
+    for watched in (values, values[:1], np.array([-np.finfo(dtype).max, np.finfo(dtype).max], dtype)):
+        callback = optim.Histograms(every=1)
+        state = optim.FitState(model, None, optim.History(), 1, [])
+        callback.on_fit_begin(state)
+        model(Tensor(watched, requires_grad=True))
+        (histogram,) = state.history.histograms
+        assert histogram.counts.sum() == np.count_nonzero(watched)
+        assert np.all(np.diff(histogram.edges) > 0)
+        assert histogram.edges[0] <= watched.min() and watched.max() <= histogram.edges[-1]
+        callback.on_fit_end(state)
