@@ -140,23 +140,37 @@ def evaluate(
 def accuracy(output: Any, target: Any) -> float:
     """Fraction of samples whose class is predicted: a metric for `fit`.
 
+    As in PyTorch's losses classes go along axis 1, whatever comes behind it: pixels, say, or time.
+
     Args:
-        output: scores (N, C), of which the largest decides; or logits (N,) or (N, 1) of two classes, of which the
-            sign decides.
-        target: classes (N,), or one-hot or probabilities (N, C); 0 and 1 for two classes.
+        output: scores (N, C, ...), of which the largest decides; or logits (N,) or (N, 1, ...) of two classes, of
+            which the sign decides.
+        target: classes (N, ...), or one-hot or probabilities (N, C, ...); 0 and 1 for two classes.
 
     Raises:
         ShapeError: the shapes do not fit together.
+        ArgumentError: a target of the output's shape that is neither one-hot nor probabilities.
     """
     scores, labels = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in (output, target))
-    if scores.ndim == 2 and scores.shape[1] > 1:
+    given = labels.shape
+    if scores.ndim > 1 and scores.shape[1] > 1:
         predicted = scores.argmax(axis=1)
-        labels = labels.argmax(axis=1) if labels.shape == scores.shape else labels
+        if labels.shape == scores.shape:
+            if not np.allclose(labels.sum(axis=1, dtype=np.float64), 1, rtol=0, atol=1e-2):
+                raise ArgumentError(
+                    f"accuracy: targets of the output's shape must be one-hot or probabilities, 1 in all along axis 1, "
+                    f"got others of shape {given}; targets of several labels, or of two classes each, need a metric "
+                    f"of their own, such as accuracy of .reshape(-1). {where('accuracy')}"
+                )
+            labels = labels.argmax(axis=1)
     else:
-        predicted, labels = scores.reshape(len(scores), -1)[:, 0] > 0, labels.reshape(len(labels), -1)[:, 0] > 0.5
-    if predicted.shape != labels.shape:
+        two = scores[:, 0] if scores.ndim > 1 and scores.shape[1] else scores
+        if labels.ndim == two.ndim + 1 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+        predicted, labels = two > 0, labels > 0.5
+    if not scores.ndim or predicted.shape != labels.shape:
         raise ShapeError(
-            f"accuracy: the output must be (N, C) with targets (N,) or (N, C), or (N,) with targets (N,), got shapes "
-            f"{scores.shape} and {np.shape(target)}; reshape one. {where('accuracy')}"
+            f"accuracy: the output must be (N, C, ...) with targets (N, ...) or (N, C, ...), or (N,) with (N,), "
+            f"got shapes {scores.shape} and {given}; reshape one, with the classes along axis 1. {where('accuracy')}"
         )
     return float(np.mean(predicted == labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -141,9 +142,31 @@ def test_accuracy(output, target, expected):
     assert optim.accuracy(Tensor(np.array(output, float)), Tensor(np.array(target))) == expected
 
 
-def test_accuracy_refuses_shapes_that_do_not_fit():
-    with pytest.raises(ShapeError, match=r"accuracy: .* got shapes \(3, 2\) and \(4,\)"):
-        optim.accuracy(np.zeros((3, 2)), np.zeros(4))
+def test_accuracy_along_axis_1():
+    """As CrossEntropyLoss takes images: (N, C, H, W) with (N, H, W), and one-hot."""
+    scores = np.zeros((4, 3, 2, 2))
+    classes = np.random.default_rng(0).integers(0, 3, (4, 2, 2))
+    np.put_along_axis(scores, classes[:, None], 1.0, axis=1)
+    assert optim.accuracy(scores, classes) == optim.accuracy(scores, scores) == 1.0
+    assert optim.accuracy(scores, (classes + (np.arange(4) < 1)[:, None, None]) % 3) == 0.75
+    masks = classes > 0
+    logits = np.where(masks, 1.0, -1.0)[:, None]
+    assert optim.accuracy(logits, masks) == optim.accuracy(logits, masks[:, None]) == 1.0
+    assert optim.accuracy(logits[:, 0, 0, 0], masks[:, :1, 0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [((3, 2), (4,)), ((4, 5, 3), (4, 5)), ((4,), (4, 3)), ((4, 1), (4, 3)), ((4, 3, 2, 2), (4, 2)), ((), ())],
+)
+def test_accuracy_refuses_shapes_that_do_not_fit(output, target):
+    with pytest.raises(ShapeError, match=f"accuracy: .* got shapes {re.escape(f'{output} and {target}')}"):
+        optim.accuracy(np.zeros(output), np.zeros(target))
+
+
+def test_accuracy_refuses_targets_of_several_labels():
+    with pytest.raises(ArgumentError, match=r"accuracy: targets .* one-hot or probabilities, .* shape \(2, 3\)"):
+        optim.accuracy(np.zeros((2, 3)), np.array([[1, 1, 0], [0, 1, 0]]))
 
 
 # -- the progress bar
