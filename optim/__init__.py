@@ -7,7 +7,7 @@ from .adadelta import Adadelta
 from .adagrad import Adagrad
 from .adam import Adam
 from .adamw import AdamW
-from .averages import ExponentialMovingAverage, RunningAverage, SimpleMovingAverage
+from .averages import RunningAverage, SimpleMovingAverage
 from .callbacks import Callback, EarlyStopping, FitState
 from .checkpoints import Checkpoint
 from .clipping import clip_grad_norm_, clip_grad_value_
@@ -35,6 +35,7 @@ from .schedules import (
     StepLR,
 )
 from .sgd import SGD
+from .weight_average import ExponentialMovingAverage
 
 __all__ = [
     "SGD",

@@ -218,3 +218,26 @@ def test_an_average_of_weights_is_a_callback_of_fit():
     )
     with average.applied():
         assert np.allclose(w.data, (seen[0] + seen[1] + 2 * seen[2]) / 4, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([np.full(2, 200, np.uint8)] * 2, np.full(2, 200.0)),
+        ([np.full(2, 60000, np.float16)] * 3, np.full(2, 60000, np.float16)),
+        ([np.float16(60000)] * 3, np.float16(60000)),
+        ([np.array([True, False]), np.array([True, True])], np.array([1, 0.5])),
+        ([True, False], np.float64(0.5)),
+        ([np.full(2, 0.1, np.float32)] * 2, np.full(2, 0.1, np.float32)),
+        ([3, 4], np.float64(3.5)),
+    ],
+)
+def test_a_mean_does_not_overflow(values, mean):
+    average = SimpleMovingAverage(5)
+    for value in values:
+        got = average.update(value)
+    np.testing.assert_array_equal(got, mean)
+    assert np.asarray(got).dtype == mean.dtype
+    again = SimpleMovingAverage(5)
+    again.load_state_dict(average.state_dict())
+    np.testing.assert_array_equal(again.value, mean)
