@@ -201,7 +201,7 @@ def packs(owners: list[Owner], dtype: Any) -> tuple[list[Pack], list[Owner]]:
     bins: list[list[Owner]] = []
     room = 0
     for owner in small:
-        if owner.array.nbytes > room:
+        if not bins or owner.array.nbytes > room:
             bins.append([])
             room = BLOCK_BYTES
         bins[-1].append(owner)

@@ -263,3 +263,15 @@ def test_a_forked_child_starts_a_helper_of_its_own(monkeypatch):
     workers._forget()
     assert workers._pool is None
     assert workers._cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("shapes", [[(0, 3), (4,)], [(0, 3), (4,), (0,)], [(0,)], [(0,), (0, 2)]])
+def test_empty_parameters(shapes):
+    params = [Tensor(np.ones(shape), requires_grad=True) for shape in shapes]
+    optimizer = Adam(params, lr=0.1)
+    for _ in range(2):
+        for p in params:
+            p.grad = Tensor(np.ones(p.shape))
+        optimizer.step()
+    for p in params:
+        np.testing.assert_allclose(p.data, np.full(p.shape, 0.8))
