@@ -114,7 +114,7 @@ class Group(MutableMapping[str, Any]):
         factors = {key: factor for key, factor in self._owner.carried(old, new).items() if factor != 1}
         for state in [self._state[p] for p in self.params if p in self._state]:
             for key in factors.keys() & state.keys():
-                state[key].data = state[key].data * factors[key]
+                _scale(state[key], factors[key])
         self.write(name, new[name])
 
     def write(self, name: str, value: Any) -> None:
@@ -141,6 +141,16 @@ class Group(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.items() if name != "params")
         return f"Group({len(self.params)} parameters, {options})"
+
+
+def _scale(state: Tensor, factor: float) -> None:
+    """Multiplies a state; in place where that is possible, so that what was prepared for its array stays valid."""
+    array = state.data
+    if isinstance(array, np.ndarray) and array.flags.writeable:
+        array *= factor
+        state._touch("param_groups[...][...] = ...")
+    else:
+        state.data = array * factor
 
 
 def _number(value: float) -> Tensor:

@@ -245,6 +245,32 @@ def test_a_plan_is_kept_until_something_changes():
     assert step() is not plan
 
 
+@pytest.mark.parametrize(
+    ("make", "option"),
+    [
+        (lambda ps: Adam(ps, lr=1e-3, amsgrad=True), lambda b: {"betas": (b, 0.9 + b / 20)}),
+        (lambda ps: NAdam(ps, lr=1e-3), lambda b: {"betas": (b, 0.9 + b / 20)}),
+        (lambda ps: Momentum(ps, lr=1e-3), lambda b: {"gamma": b}),
+        (lambda ps: RMSprop(ps, lr=1e-3), lambda b: {"alpha": b}),
+        (lambda ps: Adadelta(ps, lr=1e-3, form="zeiler"), lambda b: {"gamma": b}),
+    ],
+)
+def test_a_decay_that_is_set_anew_keeps_plan_and_arrays(make, option):
+    """As a one-cycle schedule does at every step."""
+    params = [Tensor(np.ones(shape, np.float32), requires_grad=True) for shape in [(3,), (4, 2), (), (300, 200)]]
+    optimizer = make(params)
+    plans, arrays = [], []
+    for b in (0.5, 0.6, 0.9):
+        for p in params:
+            p.grad = Tensor(np.full(p.shape, 0.5, np.float32))
+        optimizer.param_groups[0].update(option(b))
+        optimizer.step()
+        plans.append(optimizer._runner._plan)
+        arrays.append([id(state.data) for p in params for state in optimizer.state[p].values()])
+    assert plans[1] is plans[0] and plans[2] is plans[0]
+    assert arrays[1] == arrays[0] and arrays[2] == arrays[0]
+
+
 def test_the_helper_thread_is_one_and_a_daemon_of_the_process(monkeypatch):
     monkeypatch.setattr(workers, "_pool", None)
     monkeypatch.setattr(workers, "_cores", lambda: 1)
