@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,27 @@ def as_callbacks(given: Any) -> Callbacks:
     return Callbacks(found)
 
 
+# Words in the name of a series that say whether it is best when it is low or high.
+_LOW = re.compile(r"(\w*(loss|losses|error|errors)|mse|rmse|mae|brier)")
+_HIGH = re.compile(r"(\w*(accuracy|precision|recall|score)|acc|f1|auc|r2)")
+
+
+def _mode_of(series: str) -> str:
+    """The mode, "min" or "max", from the name of a series.
+
+    Raises:
+        ArgumentError: it does not say it, or says both.
+    """
+    words = re.split(r"[\W_]+", series.lower())
+    low, high = (any(map(pattern.fullmatch, words)) for pattern in (_LOW, _HIGH))
+    if low == high:
+        raise ArgumentError(
+            f"EarlyStopping: mode must be given where the name of the series does not say whether low or high is "
+            f"better, got {series!r}; pass mode='min' or mode='max'. {where('EarlyStopping')}"
+        )
+    return "max" if high else "min"
+
+
 class EarlyStopping(Callback):
     """Stops when a series has not improved for some epochs, and restores the best weights.
 
@@ -140,14 +162,16 @@ class EarlyStopping(Callback):
         restore_best: put the best epoch's weights back at the end.
         monitor: name of the series; "validation loss" needs `fit(..., validation=...)`.
         min_delta: an improvement must be larger than this.
-        mode: "min" or "max"; by default "max" for an accuracy and "min" for everything else.
+        mode: "min" or "max"; it may be left out where the name of the series says it, as "loss", "error", "accuracy",
+            "acc", "f1", "auc", "precision", "recall", "score" and "r2" do.
 
     Attributes:
         best: the best value so far, or None.
         best_epoch: its epoch.
 
     Raises:
-        ArgumentError: an argument outside its domain; in fit, a series that the run does not record.
+        ArgumentError: an argument outside its domain, or no mode for a series whose name does not say it; in fit, a
+            series that the run does not record.
     """
 
     def __init__(
@@ -159,11 +183,12 @@ class EarlyStopping(Callback):
         mode: str | None = None,
     ) -> None:
         name = "EarlyStopping"
+        require(isinstance(monitor, str), name, "monitor", "the name of a series", monitor)
         require(is_count(patience), name, "patience", "a positive integer", patience)
         require(is_finite(min_delta, 0), name, "min_delta", "a number >= 0", min_delta)
         require(mode in (None, "min", "max"), name, "mode", "'min', 'max' or None", mode)
         self.patience, self.restore_best, self.monitor, self.min_delta = patience, restore_best, monitor, min_delta
-        self.mode = mode or ("max" if "accuracy" in monitor else "min")
+        self.mode = mode or _mode_of(monitor)
         self._forget()
 
     def _forget(self) -> None:

@@ -188,9 +188,26 @@ def test_best_weights_of_one_run_do_not_reach_another():
     assert same(model, before)
 
 
-def test_an_accuracy_is_best_when_it_is_high():
-    assert optim.EarlyStopping(monitor="validation accuracy").mode == "max"
-    assert optim.EarlyStopping(monitor="loss").mode == "min"
+@pytest.mark.parametrize(
+    ("series", "mode"),
+    [
+        *((name, "max") for name in ("validation accuracy", "validation acc", "val_acc", "Top-5 Accuracy", "ROC AUC")),
+        *((name, "max") for name in ("f1", "macro f1_score", "validation recall", "precision", "r2", "validation R2")),
+        *((name, "min") for name in ("loss", "validation loss", "logloss", "squared_error", "validation MSE")),
+    ],
+)
+def test_the_name_of_a_series_may_say_whether_it_is_best_when_it_is_high(series, mode):
+    assert optim.EarlyStopping(monitor=series).mode == mode
+    for other in ("min", "max"):
+        assert optim.EarlyStopping(monitor=series, mode=other).mode == other
+
+
+@pytest.mark.parametrize("series", ["validation quality", "layer2", "loss of accuracy", "brier score", "learning rate"])
+def test_a_series_whose_name_does_not_say_it_needs_a_mode(series):
+    message = f"EarlyStopping: mode must be given where .*, got '{series}'; pass mode='min' or mode='max'. in: Early"
+    with pytest.raises(ArgumentError, match=message):
+        optim.EarlyStopping(monitor=series)
+    assert optim.EarlyStopping(monitor=series, mode="min").mode == "min"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +233,7 @@ def test_early_stopping_needs_its_series_and_a_state():
         optim.fit(*arguments, epochs=3, callbacks=optim.EarlyStopping(), progress=False)
     assert same(model, before)
     with pytest.raises(ArgumentError, match=r"monitor must be one of .*, got 'lost'"):
-        optim.fit(*arguments, epochs=3, callbacks=optim.EarlyStopping(monitor="lost"), progress=False)
+        optim.fit(*arguments, epochs=3, callbacks=optim.EarlyStopping(monitor="lost", mode="min"), progress=False)
     w = Tensor(np.ones(2), requires_grad=True)
     with pytest.raises(ArgumentError, match="EarlyStopping: the model must have state_dict and load_state_dict"):
         data = (np.ones((2, 2)), np.ones(2))
