@@ -30,6 +30,8 @@ class FitState:
         loss: loss of the latest batch, a Python float.
         logs: at the end of an epoch, its row of the history.
         series: names of the series that the run records.
+        weights: what a callback has put into the model at the end of the run, in words, such as "those of epoch 3"; the
+            message of a run that failed says so.
     """
 
     def __init__(self, model: Any, optimizer: Optimizer, history: History, epochs: int, series: Iterable[str]) -> None:
@@ -39,6 +41,7 @@ class FitState:
         self.loss = float("nan")
         self.logs: dict[str, float] = {}
         self.reason: str | None = None
+        self.weights: str | None = None
 
     def stop(self, reason: str = "a callback asked to stop") -> None:
         """Ends the run after the current step or epoch, as if it were the last."""
@@ -65,7 +68,7 @@ class Callback:
         """After the validation of an epoch; before its checkpoint is written."""
 
     def on_fit_end(self, state: FitState) -> None:
-        """At the end of the run, also of one that failed or was interrupted."""
+        """At the end of the run, also of one that failed or was interrupted, and if another callback fails here."""
 
 
 EVENTS = ("on_fit_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_fit_end")
@@ -104,6 +107,16 @@ class Callbacks:
         """Calls them."""
         for method in self._at[event]:
             method(state)
+
+    def tell_all(self, event: str, state: FitState) -> list[BaseException]:
+        """Calls all of them, also after one that failed; returns what was raised."""
+        errors: list[BaseException] = []
+        for method in self._at[event]:
+            try:
+                method(state)
+            except BaseException as error:
+                errors.append(error)
+        return errors
 
     def stateful(self) -> list[Any]:
         """The callbacks whose state belongs into a checkpoint."""
@@ -243,6 +256,7 @@ class EarlyStopping(Callback):
         weights, self._weights = self._weights, None
         if weights is not None:
             state.model.load_state_dict(weights)
+            state.weights = f"those of epoch {self.best_epoch}, the best one, which EarlyStopping has restored"
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints: the best epoch and its weights."""

@@ -27,8 +27,9 @@ class Checkpoint:
     """Where and how often `fit` saves a run.
 
     The file (safetensors, no pickle) holds the states of the model with its buffers, of the optimizer, the schedule,
-    the callbacks that have one (`EarlyStopping` and its best weights), of the data if it has one, the random state,
-    the counters and the history. It is written at the end of an epoch, under another name first: a run that is killed
+    the callbacks that have one (`EarlyStopping` and its best weights), of the data and the validation data if they have
+    one, the random state, the counters and the history. It is written at the beginning (epoch 0) and at the end of
+    epochs, under another name first: a run that is killed
     while it saves leaves the previous checkpoint. A run that goes on from it ends in the same bits as one that was
     never interrupted, given the same data, callbacks, NumPy and processor.
 
@@ -153,7 +154,7 @@ class Checkpoint:
                     f"what the run was begun with, or begin a new one with resume=False. {where('fit')}"
                 )
 
-        known = ["model", "optimizer", "schedule", "data"]
+        known = ["model", "optimizer", "schedule", "data", "validation"]
         expect("the stateful arguments", list(parts.single), [name for name in known if name in saved])
         expect(
             "the stateful callbacks",
@@ -176,12 +177,15 @@ class Parts:
         schedule: likewise, or None.
         data: its state is kept if it has one, such as the order of samples drawn from a seed of its own.
         callbacks: those with a state.
+        validation: its state is kept as that of the data.
 
     Raises:
         ArgumentError: the model or the schedule has no state.
     """
 
-    def __init__(self, model: Any, optimizer: Any, schedule: Any, data: Any, callbacks: list[Any]) -> None:
+    def __init__(
+        self, model: Any, optimizer: Any, schedule: Any, data: Any, callbacks: list[Any], validation: Any = None
+    ) -> None:
         self.single: dict[str, Any] = {"model": model, "optimizer": optimizer}
         if schedule is not None:
             self.single["schedule"] = schedule
@@ -191,6 +195,7 @@ class Parts:
                     f"fit: for a checkpoint the {name} must have state_dict and load_state_dict, got "
                     f"{type(part).__name__}; use a module, or leave out checkpoint=. {where('fit')}"
                 )
-        if hasattr(data, "state_dict") and hasattr(data, "load_state_dict"):
-            self.single["data"] = data
+        for name, part in (("data", data), ("validation", validation)):
+            if hasattr(part, "state_dict") and hasattr(part, "load_state_dict"):
+                self.single[name] = part
         self.callbacks = callbacks

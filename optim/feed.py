@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -115,26 +116,33 @@ class Means:
 
 def evaluate(
     model: Any, loss: Any, data: Iterable[Any], metrics: Metrics, after: Callable[[], Any] = lambda: None
-) -> dict[str, float]:
+) -> tuple[dict[str, float], tuple[int, Tensor, Tensor] | None]:
     """Mean loss and metrics over the samples of `data`, in evaluation mode and without recording.
 
     Calls `after()` after each batch.
+
+    Returns:
+        The means by name; number (1, 2, ...), x and y of the first batch whose loss is NaN or infinite, or None.
 
     Raises:
         ArgumentError: there is no batch.
     """
     means = Means(metrics)
+    failed = None
     if hasattr(model, "eval"):
         model.eval()
     with no_grad():
-        for batch in data:
+        for number, batch in enumerate(data, 1):
             x, y, n = pair(batch, "validation")
             out = model(x)
-            means.add(float(loss(out, y).item()), out, y, n)
+            value = float(loss(out, y).item())
+            if failed is None and not isfinite(value):
+                failed = number, x, y
+            means.add(value, out, y, n)
             after()
     if not means.samples:
         raise ArgumentError(f"fit: validation must have at least one batch, got none. {where('fit')}")
-    return means.values()
+    return means.values(), failed
 
 
 def accuracy(output: Any, target: Any) -> float:

@@ -9,7 +9,7 @@ from math import isfinite
 from time import perf_counter
 from typing import Any
 
-from autograd_core import Tensor, random
+from autograd_core import Tensor, no_grad, random
 from autograd_core.checks import is_count, is_finite, require
 from autograd_core.errors import ArgumentError, ShapeError, where
 
@@ -19,7 +19,7 @@ from .clipping import clip_grad_norm_
 from .feed import Means, Metrics, as_data, evaluate, pair
 from .history import History
 from .interrupt import Interrupt
-from .nonfinite import NonFiniteStepError, Rewind, all_finite
+from .nonfinite import VALIDATION, NonFiniteStepError, Rewind, all_finite
 from .optimizer import Optimizer
 from .progress import Progress
 
@@ -56,8 +56,8 @@ def fit(
 
     Interruption from the keyboard ends the run after the current step (a second one at once) and returns the history
     of what was done, with `history.stopped` saying so: in a notebook, `history = fit(...)` keeps its value, and the
-    model its weights. The checkpoint is of the last epoch saved; resuming repeats the interrupted epoch and ends in the
-    bits of an uninterrupted run.
+    model its weights. The checkpoint is of the last complete epoch that was saved, or of the beginning; resuming
+    repeats the interrupted epoch and ends in the bits of an uninterrupted run.
 
     All randomness is that of `autograd_core.random`: after `random.seed(n)` a run gives the same bits each time.
 
@@ -74,7 +74,7 @@ def fit(
         callbacks: a Callback or a function of a `FitState`, or several; see `Callback`.
         progress: show a progress bar on stderr.
         metrics: functions `metric(output, y)` by name, means over the samples of the batch, such as `accuracy`.
-        checkpoint: a path or a `Checkpoint`, written at the end of epochs.
+        checkpoint: a path or a `Checkpoint`, written at the beginning and at the end of epochs.
         resume: go on from the checkpoint; if the file is not there yet, begin. False begins anew and overwrites it.
         schedule: of the learning rate; `step()` is called at the end of each epoch, with the validation loss (or loss)
             for a schedule that asks for a value, such as ReduceLROnPlateau.
@@ -90,7 +90,8 @@ def fit(
         ShapeError: a loss that is no scalar, arrays of different lengths.
         FileFormatError: the checkpoint's file is something else.
         NonFiniteStepError: the loss or a gradient is NaN or infinite; it names the operation. The weights and buffers
-            are those before that step.
+            are those before that step, or the best ones with `EarlyStopping`; no checkpoint is written. Likewise if
+            the validation loss is, or weights that are to be saved; the weights are then those after that epoch.
     """
     require(is_count(epochs), "fit", "epochs", "a positive integer", epochs)
     require(schedule_every in ("epoch", "step"), "fit", "schedule_every", "'epoch' or 'step'", schedule_every)
@@ -142,7 +143,9 @@ class _Run:
         state = self.state = FitState(self.model, self.optimizer, history, epochs, [*names, "learning rate"])
         drawn = None
         if self.checkpoint is not None:
-            self.parts = Parts(self.model, self.optimizer, self.schedule, self.data, self.callbacks.stateful())
+            self.parts = Parts(
+                self.model, self.optimizer, self.schedule, self.data, self.callbacks.stateful(), self.validation
+            )
             if resume:
                 drawn = self.checkpoint.resume(self.parts, state)
             else:
@@ -152,28 +155,58 @@ class _Run:
         modes = [(module, module.training) for module in modules]
         self.progress = Progress(progress, epochs)
         self.interrupt = Interrupt()
-        try:
-            with self.interrupt:
-                self.callbacks.tell("on_fit_begin", state)
-                if drawn is not None:
-                    random.set_state(drawn)
-                while state.epoch < epochs and state.reason is None:
-                    self._epoch()
-                    self.interrupt.check()
-                if self.saved_epoch != state.epoch:
-                    self._save()
-            history.stopped = state.reason
-        except KeyboardInterrupt:
-            history.stopped = f"interrupted in epoch {state.epoch} after {state.batch} batches"
-        except NonFiniteStepError as error:
-            error.history = history
-            raise
-        finally:
-            self.progress.close()
-            for module, mode in modes:
-                module.training = mode
-            self.callbacks.tell("on_fit_end", state)
+        with self.interrupt:
+            try:
+                self._epochs(drawn)
+            except KeyboardInterrupt:
+                history.stopped = self._interrupted()
+            except BaseException as error:
+                self._end(modes, error)
+                raise
+            self._end(modes, None)
+            # Also one that came too late to stop anything: the caller may want to stop, too.
+            if self.interrupt.wanted and history.stopped is None:
+                history.stopped = self._interrupted()
         return history
+
+    def _epochs(self, drawn: Any) -> None:
+        """The epochs that are missing, from the random state of the checkpoint on if there was one."""
+        state = self.state
+        self.callbacks.tell("on_fit_begin", state)
+        if drawn is not None:
+            random.set_state(drawn)
+        else:
+            self._save()  # whoever resumes after an interruption of the first epoch begins with these weights
+        while state.epoch < state.epochs and state.reason is None and not (state.epoch and self.interrupt.wanted):
+            self._epoch()
+        if self.saved_epoch != state.epoch:
+            self._save()
+        state.history.stopped = state.reason
+
+    def _interrupted(self) -> str:
+        state = self.state
+        if len(state.history) == state.epoch:
+            return f"interrupted after epoch {state.epoch}"
+        return f"interrupted in epoch {state.epoch} after {state.batch} batches"
+
+    def _end(self, modes: list[tuple[Any, bool]], error: BaseException | None) -> None:
+        """Puts back what must be put back whatever happens; tells the callbacks, and an error what they did."""
+        state = self.state
+        self.progress.close()
+        for module, mode in modes:
+            module.training = mode
+        errors = self.callbacks.tell_all("on_fit_end", state)
+        failures = [failure for failure in errors if not isinstance(failure, KeyboardInterrupt)]
+        if len(errors) > len(failures):
+            state.history.stopped = state.history.stopped or self._interrupted()
+        if isinstance(error, NonFiniteStepError):
+            error.history = state.history
+            error.weights = state.weights or error.weights
+        if error is None and failures:
+            raise failures[0]
+        for failure in failures:
+            assert error is not None
+            error.add_note(f"Afterwards on_fit_end of a callback failed, too: {failure!r}")
 
     def _epoch(self) -> None:
         state, history = self.state, self.state.history
@@ -190,11 +223,15 @@ class _Run:
         if not means.samples:
             raise ArgumentError(f"fit: data must have at least one batch, got none. {where('fit')}")
         row = means.values()
+        failed = None
         if self.validation is not None:
-            scores = evaluate(self.model, self.loss, self.validation, self.metrics, self.interrupt.check)
+            scores, failed = evaluate(self.model, self.loss, self.validation, self.metrics, self.interrupt.check)
             row |= {f"validation {name}": value for name, value in scores.items()}
         row["learning rate"] = self.optimizer.param_groups[0]["lr"]
         state.logs = row
+        if failed is not None:
+            history.add_epoch(row, perf_counter() - began)
+            raise self._non_finite_validation(*failed)
         if self.schedule is not None and self.schedule_every == "epoch":
             self._advance(row.get("validation loss", row["loss"]))
         history.add_epoch(row, perf_counter() - began)
@@ -255,22 +292,37 @@ class _Run:
             self.schedule.step()
 
     def _save(self) -> None:
+        state = self.state
         if self.checkpoint is not None:
-            self.checkpoint.write(self.parts, self.state)
-            self.saved_epoch = self.state.epoch
+            if state.epoch and not all_finite([p.data for p in self.params]):
+                raise self.rewind.destroyed(self._named(), state.epoch, state.batch)
+            self.checkpoint.write(self.parts, state)
+            self.saved_epoch = state.epoch
+
+    def _named(self) -> Any:
+        if hasattr(self.model, "named_parameters"):
+            return list(self.model.named_parameters())
+        return [(str(i), p) for i, p in enumerate(self.params)]
 
     def _non_finite(self, what: str, x: Tensor, y: Tensor) -> NonFiniteStepError:
         def run() -> None:
             self.optimizer.zero_grad()
             self.loss(self.model(x), y).backward()
 
-        named: Any = [(str(i), p) for i, p in enumerate(self.params)]
-        if hasattr(self.model, "named_parameters"):
-            named = self.model.named_parameters()
         state = self.state
-        error = self.rewind.explain(what, run, (x, y), named, state.epoch, state.batch + 1)
+        error = self.rewind.explain(what, run, (x, y), self._named(), state.epoch, state.batch + 1)
         self.optimizer.zero_grad()
         return error
+
+    def _non_finite_validation(self, number: int, x: Tensor, y: Tensor) -> NonFiniteStepError:
+        """The model is still in evaluation mode."""
+
+        def run() -> None:
+            with no_grad():
+                self.loss(self.model(x), y)
+
+        self.rewind.mark()
+        return self.rewind.explain(VALIDATION, run, (x, y), self._named(), self.state.epoch, number)
 
 
 def _asks_for_a_value(schedule: Any) -> bool:

@@ -27,7 +27,7 @@ class History:
         steps: per-step series by name: "loss", "learning rate", and "gradient norm" where gradients are clipped.
         seconds: wall time per epoch.
         histograms: what the callback `Histograms` has recorded.
-        stopped: why the run ended before its last epoch; None if it did not.
+        stopped: why the run ended before its last epoch, or that it was interrupted as late as after it; else None.
     """
 
     def __init__(self) -> None:

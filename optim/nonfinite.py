@@ -12,34 +12,48 @@ from autograd_core import Node, Tensor, anomaly_mode, random
 from autograd_core.context import State, replaying
 from autograd_core.errors import NonFiniteError, where
 
-__all__ = ["NonFiniteStepError", "Rewind", "all_finite"]
+__all__ = ["VALIDATION", "NonFiniteStepError", "Rewind", "all_finite"]
+
+
+# What failed, where it was not a step.
+VALIDATION = "the validation loss"
 
 
 class NonFiniteStepError(NonFiniteError):
-    """A training step whose loss or gradients are not finite.
+    """A training step whose loss or gradients are not finite, or a validation whose loss is not.
 
     Attributes:
         epoch: 1, 2, ...
-        batch: number of the batch within the epoch, 1, 2, ...
+        batch: number of the batch within the epoch, or within the validation, 1, 2, ...
         operation: the operation that first made a NaN or an infinity, such as "log" or "sqrt (backward)"; None if it
             was in the data or in a parameter before.
         module: dotted path of the module that it ran in, "" outside any.
+        weights: which weights the model has, in words, such as "as before that step".
         history: the History so far.
     """
 
-    def __init__(self, message: str, epoch: int, batch: int, operation: str | None, module: str) -> None:
-        super().__init__(message)
-        self.epoch, self.batch, self.operation, self.module = epoch, batch, operation, module
+    def __init__(
+        self, what: str, epoch: int, batch: int, operation: str | None, module: str, weights: str, place: str
+    ) -> None:
+        super().__init__(what, epoch, batch, operation, module, weights, place)
+        self.epoch, self.batch, self.operation, self.module, self.weights = epoch, batch, operation, module, weights
         self.history: Any = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.args[0]}. The weights are {self.weights}; a smaller lr, clip_norm=1.0 or data of unit scale are "
+            f"the usual remedies. {self.args[-1]}"
+        )
 
 
 def all_finite(gradients: Iterable[Any]) -> bool:
     """Whether all arrays are finite, by way of their sums of squares: one pass at the speed of BLAS."""
     total = 0.0
     arrays = [g for g in gradients if isinstance(g, np.ndarray)]
-    for g in arrays:
-        flat = g.ravel(order="K")
-        total += float(flat.dot(flat))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for g in arrays:
+            flat = g.ravel(order="K")
+            total += float(flat.dot(flat))
     # A square may overflow where its root does not.
     return isfinite(total) or all(bool(np.isfinite(g).all()) for g in arrays)
 
@@ -86,19 +100,19 @@ class Rewind:
         """The error for a step that failed; the state is as marked afterwards.
 
         Args:
-            what: "the loss" or "a gradient".
+            what: "the loss", "a gradient" or VALIDATION.
             run: forward and backward pass of the batch.
             batch: x and y.
             parameters: by name.
             epoch: for the message.
             number: of the batch.
         """
-        place = f"epoch {epoch}, batch {number}"
-        operation, module, cause = None, "", ""
-        for name, tensor in [*zip("xy", batch), *((f"parameter {name}", p) for name, p in parameters)]:
-            if not _finite(tensor):
-                cause = f"{name} of shape {tensor.shape} holds NaN or infinity before the step; clean it"
-                break
+        of = " of the validation" if what == VALIDATION else ""
+        weights, before = ("those after that epoch", "") if of else ("as before that step", " before the step")
+        operation, module = None, ""
+        cause = _found([*zip("xy", batch), *((f"parameter {name}", p) for name, p in parameters)], before)
+        if cause:
+            cause += "; clean it"
         else:
             error = self._failure(run)
             if error is None:
@@ -109,13 +123,28 @@ class Rewind:
                 operation, module = str(error).split(":")[0], _scope(error)
                 inside = f" in module {module}" if module else ""
                 cause = f"first made by {operation}{inside} ({error})"
+        place = f"epoch {epoch}, batch {number}{of}"
         return NonFiniteStepError(
-            f"fit: {what} must be finite, got NaN or infinity in {place}, {cause}. The weights are as before that "
-            f"step; a smaller lr, clip_norm=1.0 or data of unit scale are the usual remedies. {where('fit')}",
+            f"fit: {what} must be finite, got NaN or infinity in {place}, {cause}",
             epoch,
             number,
             operation,
             module,
+            weights,
+            where("fit"),
+        )
+
+    def destroyed(self, parameters: Iterable[tuple[str, Tensor]], epoch: int, number: int) -> NonFiniteStepError:
+        """The error for weights that are not finite at the end of an epoch and so are not saved."""
+        cause = _found([(f"parameter {name}", p) for name, p in parameters], " after it") or "in a parameter"
+        return NonFiniteStepError(
+            f"fit: weights that are saved must be finite, got NaN or infinity in epoch {epoch}, {cause}",
+            epoch,
+            number,
+            None,
+            "",
+            "those after that epoch, and the checkpoint is the one before",
+            where("fit"),
         )
 
     def _failure(self, run: Callable[[], Any]) -> NonFiniteError | None:
@@ -129,6 +158,14 @@ class Rewind:
         finally:
             self.back()
         return None
+
+
+def _found(tensors: Iterable[tuple[str, Tensor]], when: str) -> str:
+    """Which of the tensors is not finite, in words; nothing if all are."""
+    for name, tensor in tensors:
+        if not _finite(tensor):
+            return f"{name} of shape {tensor.shape} holds NaN or infinity{when}"
+    return ""
 
 
 def _finite(tensor: Tensor) -> bool:

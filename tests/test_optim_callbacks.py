@@ -153,7 +153,6 @@ def same(model, weights):
         ([3, 2, 1], {"patience": 1}, 3, 3),
         ([3, 2, 5], {"patience": 5}, 3, 2),  # the epochs run out: the best weights all the same
         ([1, 2, 3, 2, 2], {"patience": 2, "mode": "max"}, 5, 3),
-        ([float("nan"), 2, 1], {"patience": 2}, 3, 3),
     ],
 )
 def test_early_stopping_restores_the_best_weights_and_buffers(values, options, ends, best):
@@ -162,6 +161,27 @@ def test_early_stopping_restores_the_best_weights_and_buffers(values, options, e
     assert same(model, weights[best - 1])  # running statistics are among them
     assert "1.running_mean" in weights[0]
     assert [same(model, w) for w in weights].count(True) == 1
+
+
+def test_a_metric_that_is_nan_is_no_best():
+    values = iter([float("nan"), 2.0, 1.0])
+    stop = optim.EarlyStopping(2, monitor="validation m", mode="min")
+    x, y = clusters(5)
+    metrics = {"m": lambda out, y: next(values) if len(out) == 5 else 0.0}
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    optim.fit(
+        model,
+        nn.CrossEntropyLoss(),
+        optimizer,
+        clusters(),
+        epochs=3,
+        validation=[(x, y)],
+        metrics=metrics,
+        callbacks=stop,
+        progress=False,
+    )
+    assert (stop.best_epoch, stop.best) == (3, 1.0)
 
 
 def test_early_stopping_may_leave_the_last_weights():

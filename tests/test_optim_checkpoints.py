@@ -133,10 +133,10 @@ def test_every_and_the_last_epoch_are_saved(tmp_path):
     saved = []
 
     def look(state):
-        saved.append(optim.Checkpoint(path).read()["epoch"] if path.exists() else None)
+        saved.append(optim.Checkpoint(path).read()["epoch"])
 
     run(optim.Checkpoint(path, every=2), epochs=5, callbacks=look)
-    assert saved == [None, None, 2, 2, 4]  # seen at the end of an epoch, before it is saved
+    assert saved == [0, 0, 2, 2, 4]  # seen at the end of an epoch, before it is saved
     assert optim.Checkpoint(path).read()["epoch"] == 5
 
 
