@@ -177,7 +177,7 @@ class _Run:
             random.set_state(drawn)
         else:
             self._save()  # whoever resumes after an interruption of the first epoch begins with these weights
-        while state.epoch < state.epochs and state.reason is None and not (state.epoch and self.interrupt.wanted):
+        while state.epoch < state.epochs and state.reason is None and not self.interrupt.wanted:
             self._epoch()
         if self.saved_epoch != state.epoch:
             self._save()
@@ -186,7 +186,7 @@ class _Run:
     def _interrupted(self) -> str:
         state = self.state
         if len(state.history) == state.epoch:
-            return f"interrupted after epoch {state.epoch}"
+            return f"interrupted after epoch {state.epoch}" if state.epoch else "interrupted before the first epoch"
         return f"interrupted in epoch {state.epoch} after {state.batch} batches"
 
     def _end(self, modes: list[tuple[Any, bool]], error: BaseException | None) -> None:

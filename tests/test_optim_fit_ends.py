@@ -174,6 +174,13 @@ def test_an_interruption_in_the_first_epoch_leaves_the_weights_of_the_beginning(
     assert resumed == bits(model, optimizer, go())
 
 
+def test_an_interruption_at_the_beginning_ends_the_run_there(tmp_path, keyboard):
+    path = tmp_path / "run.safetensors"
+    history = run(path, callbacks=ctrl_c("on_fit_begin", 0))[2]
+    assert history.stopped == "interrupted before the first epoch" and history.steps == {}
+    assert bits(*run(path, resume=True)) == bits(*run())
+
+
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_an_epoch_that_was_completed_is_saved_when_interrupted(tmp_path, keyboard, epoch):
     path = tmp_path / "run.safetensors"
