@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_core import Tensor
 
-__all__ = ["BLOCK_BYTES", "Owner", "Pack", "Tile", "aligned_zeros", "full_like", "packs", "tiles"]
+__all__ = ["BLOCK_BYTES", "Owner", "Pack", "Tile", "aligned_zeros", "full_like", "packs", "tiles", "working_dtype"]
 
 # Bytes of a block per array. An update holds about five arrays at once; larger blocks fall out of a
 # 1-2 MiB second-level cache, smaller ones pay NumPy's 0.3 us per call too often.
@@ -35,13 +35,15 @@ class Owner:
             layout.
         view: of a large parameter, the array or its transpose, whichever is C-contiguous.
         transposed: whether `view` is the transpose.
-        direct: whether `view` can be updated in place, that is whether it is contiguous.
+        direct: whether `view` can be updated in place, that is whether it is contiguous and of the working dtype.
+        dtype: the working dtype.
     """
 
     __slots__ = (
         "array",
         "arrays",
         "direct",
+        "dtype",
         "flat",
         "gradient",
         "in_place",
@@ -59,6 +61,7 @@ class Owner:
         self.array = param.data
         self.arrays = [state.data for state in states]
         self.shape = param.shape
+        self.dtype = working_dtype(param.dtype)
         self.in_place = in_place
         self.gradient: Any = None
         self.flat: Any = None
@@ -78,7 +81,7 @@ class Owner:
             if any(np.may_share_memory(gradient, array) for array in (self.array, *self.arrays)):
                 gradient = gradient.copy()  # a view of what is about to change
             gradient = gradient.T if self.transposed else gradient
-            same = gradient.flags.c_contiguous and gradient.dtype is self.array.dtype
+            same = gradient.flags.c_contiguous and gradient.dtype is self.dtype
             self.flat = gradient.reshape(-1) if same else None
         self.gradient = gradient
         return True
@@ -182,11 +185,21 @@ def aligned_zeros(size: int, dtype: Any) -> Any:
     return raw[start : start + size * dtype.itemsize].view(dtype)
 
 
+def working_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype in which parameters of a dtype are updated, and in which their states are kept.
+
+    That of the parameter; float32 for float16, in which squares overflow from 256² on and vanish below 2e-4², as does
+    an ε of 1e-8.
+    """
+    return np.dtype(np.float32) if dtype == np.float16 else np.dtype(dtype)
+
+
 def full_like(array: Any, value: float) -> Any:
-    """An array of one value in the layout of `array`; NumPy's on a cache line."""
+    """A state: an array of one value in the layout of `array`; NumPy's on a cache line."""
+    dtype = working_dtype(array.dtype)
     if not isinstance(array, np.ndarray):
-        return np.full_like(array, value)
-    flat = aligned_zeros(array.size, array.dtype)
+        return np.full_like(array, value, dtype=dtype)
+    flat = aligned_zeros(array.size, dtype)
     if value:
         flat.fill(value)
     is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
@@ -216,7 +229,7 @@ def tiles(owner: Owner, dtype: Any, block_bytes: int = BLOCK_BYTES) -> list[Tile
     owner.tiled = True
     owner.transposed = array.flags.f_contiguous and not array.flags.c_contiguous
     owner.view = view = array.T if owner.transposed else array
-    owner.direct = view.flags.c_contiguous
+    owner.direct = view.flags.c_contiguous and array.dtype == dtype
     states = []
     for old in owner.arrays:
         ours = old.T if owner.transposed else old
@@ -229,7 +242,8 @@ def tiles(owner: Owner, dtype: Any, block_bytes: int = BLOCK_BYTES) -> list[Tile
             for old, new in zip(owner.arrays, states)
         ]
     )
-    return [Tile(owner, index, start, flats) for index, start in _cut(view.shape, block_bytes // array.itemsize)]
+    limit = block_bytes // np.dtype(dtype).itemsize
+    return [Tile(owner, index, start, flats) for index, start in _cut(view.shape, limit)]
 
 
 def _cut(shape: tuple[int, ...], limit: int) -> list[tuple[tuple[Any, ...], int]]:

@@ -12,6 +12,7 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, DTypeError, LeafError, where
 
+from .blocks import working_dtype
 from .options import Group, checked
 from .runner import Runner
 
@@ -32,6 +33,7 @@ class Optimizer:
     0-d; an option listed in `absent_if_zero` is None when it is zero, one in `choices` is passed as
     it is. Powers of numbers are written `x ** 0.5` (`np.sqrt` of a Python float is a float64 array
     scalar, which would widen float32).
+    A float16 parameter is updated in float32, in which its states are kept, and rounded once a step.
     `Runner` turns the function into in-place code, for large models into a compiled loop (see
     `optim.kernels`); on arrays of another type than NumPy's it is called as it stands.
 
@@ -266,9 +268,11 @@ class Optimizer:
             for key in keys:
                 place = f"{key!r} of parameter {i}"
                 expect(f"the shape of {place}", p.shape, getattr(values[key], "shape", None))
-                expect(f"the dtype of {place}", p.dtype, getattr(values[key], "dtype", None))
+                dtype = getattr(values[key], "dtype", None)
+                if dtype != p.dtype:  # states of float16 are float32, and may come as float16
+                    expect(f"the dtype of {place}", working_dtype(p.dtype), dtype)
             scalars = {key: np.array(values[key], np.float64) for key in self.scalars}
-            states.append((p, scalars | {key: np.positive(values[key]) for key in keys}))
+            states.append((p, scalars | {key: _state(values[key], working_dtype(p.dtype)) for key in keys}))
         return options, states
 
     def _all_states(self, options: Mapping[str, Any]) -> set[str]:
@@ -294,6 +298,10 @@ def descended(p: Any, g: Any, weight_decay: Any, maximize: bool) -> Any:
     if weight_decay is None:
         return -g if maximize else g
     return weight_decay * p - g if maximize else g + weight_decay * p
+
+
+def _state(array: Any, dtype: Any) -> Any:
+    return np.positive(array) if array.dtype == dtype else array.astype(dtype)
 
 
 def _holds(ours: Any, theirs: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_core import Tensor
 
-from .blocks import full_like
+from .blocks import full_like, working_dtype
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -48,10 +48,13 @@ def record_step(optimizer: Optimizer, trace: Any) -> None:
             numbers.update(optimizer.advance(old, numbers))
             for p, states in owners:
                 assert p.grad is not None
+                array, gradient = p.data, p.grad.data
+                if (working := working_dtype(p.dtype)) != p.dtype:
+                    array, gradient = array.astype(working), gradient.astype(working)
                 new, *others = type(optimizer).update(
-                    p.data, p.grad.data, *[state.data for state in states], **numbers, **statics
+                    array, gradient, *[state.data for state in states], **numbers, **statics
                 )
-                trace.write(p, new, writer)
+                trace.write(p, new if working == p.dtype else new.astype(p.dtype), writer)
                 for state, value in zip(states, others, strict=True):
                     trace.write(state, value, writer)
             for name, tensor in scalars.items():

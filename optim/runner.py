@@ -20,7 +20,7 @@ from autograd_core import Tensor
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
-from .blocks import BLOCK_BYTES, Owner, Pack, Tile, aligned_zeros, full_like, packs, tiles
+from .blocks import BLOCK_BYTES, Owner, Pack, Tile, aligned_zeros, full_like, packs, tiles, working_dtype
 from .kernels import KERNEL_SIZE, Kernels, block_bytes
 from .program import Program, record
 from .recorded import record_step
@@ -152,7 +152,7 @@ class _Plan:
                     alike.setdefault((in_place, p.dtype, age), []).append(p)
             for (in_place, dtype, age), params in alike.items():
                 kind = _ArrayBucket if in_place else _ForeignBucket
-                self.buckets.append(kind(optimizer, group, params, dtype, age))
+                self.buckets.append(kind(optimizer, group, params, working_dtype(dtype), age))
         self.owners = [owner for bucket in self.buckets for owner in bucket.owners]
         self.states = [
             pair
@@ -246,8 +246,8 @@ class _ForeignBucket(_Bucket):
         numbers = self.numbers()
         results = [
             self.update(
-                owner.param.data,
-                owner.gradient,
+                _cast(owner.param.data, self.dtype),
+                _cast(owner.gradient, self.dtype),
                 *[state.data for state in owner.states],
                 **numbers,
                 **self.group.statics,
@@ -255,10 +255,14 @@ class _ForeignBucket(_Bucket):
             for owner in self.owners
         ]
         for owner, (value, *arrays) in zip(self.owners, results, strict=True):
-            owner.param.data = owner.array = value
+            owner.param.data = owner.array = _cast(value, owner.param.dtype)
             for state, array in zip(owner.states, arrays, strict=True):
                 state.data = array
         self.counted(numbers)
+
+
+def _cast(array: Any, dtype: Any) -> Any:
+    return array if array.dtype == dtype else array.astype(dtype)
 
 
 class _ArrayBucket(_Bucket):
