@@ -91,6 +91,11 @@ class Optimizer:
         return {}
 
     @staticmethod
+    def implied(state: Mapping[str, Any]) -> Mapping[str, float]:
+        """Values of `scalars` that saved states of an earlier version lack."""
+        return {}
+
+    @staticmethod
     def check(options: Mapping[str, Any]) -> str | None:
         """What is wrong with a combination of options, each valid by itself."""
         return None
@@ -258,6 +263,7 @@ class Optimizer:
         expect("the numbers of the states", list(range(len(owners))), list(saved["state"]), _holds)
         for i, values in saved["state"].items():
             p, chosen = owners[i]
+            values = {**self.implied(values), **values}
             # An option switched on or off since the last step changes which arrays there are; the
             # next step makes those that are missing.
             keys = [key for key in values if key not in self.scalars]

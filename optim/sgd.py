@@ -14,7 +14,7 @@ class SGD(Optimizer):
     """Stochastic gradient descent with momentum (PyTorch's form).
 
         g = g + weight_decay p
-        b = momentum b + (1 - dampening) g,   b = g at the first step
+        b = momentum b + (1 - dampening) g,   b = g at the first step with momentum
         g = g + momentum b  if nesterov,  else  g = b
         p = p - lr g
 
@@ -36,6 +36,7 @@ class SGD(Optimizer):
 
     absent_if_zero = ("momentum", "dampening", "weight_decay")
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"nesterov": (False, True), "maximize": (False, True)}
+    scalars: ClassVar[Mapping[str, float]] = {"step": 0.0, "momentum_step": 0.0}
 
     def __init__(
         self,
@@ -75,6 +76,16 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if options["momentum"] else ()
 
     @staticmethod
+    def advance(scalars: Mapping[str, float], numbers: Mapping[str, Any]) -> Mapping[str, float]:
+        """How many steps the running sum has taken part in: it may be switched on after the first one."""
+        return {"momentum_step": scalars["momentum_step"] + (0.0 if numbers["momentum"] is None else 1.0)}
+
+    @staticmethod
+    def implied(state: Mapping[str, Any]) -> Mapping[str, float]:
+        """States that were saved before there was a count of them have a sum from the first step on, or none."""
+        return {"momentum_step": float(state.get("step", 0.0)) if "momentum_buffer" in state else 0.0}
+
+    @staticmethod
     def update(
         p: Any,
         g: Any,
@@ -86,13 +97,14 @@ class SGD(Optimizer):
         dampening: Any,
         nesterov: bool,
         weight_decay: Any,
+        momentum_step: Any,
         maximize: bool,
     ) -> tuple[Any, ...]:
         """One step on arrays of any kind."""
         g = descended(p, g, weight_decay, maximize)
         if momentum is None:
             return (p - lr * g,)
-        # b is zero before the first step, so b = g there once the dampening is left out.
-        new = g if dampening is None else (1 - dampening * (t > 1)) * g
+        # b is zero before its first step, so b = g there once the dampening is left out.
+        new = g if dampening is None else (1 - dampening * (momentum_step > 1)) * g
         b = momentum * b + new
         return p - lr * (g + momentum * b if nesterov else b), b

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+import autograd_core as ac
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError
 from optim import SGD, Adadelta, Adam, Momentum, NAdam, RMSprop
@@ -212,3 +213,38 @@ def test_sgd_loads_what_sgd_saved_with_other_options():
     a.step()
     b.step()
     np.testing.assert_array_equal(p.data, q.data)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_momentum_that_is_switched_on_later_begins_with_the_gradient(compiled):
+    """As in PyTorch, whose buffer is made then, and which keeps it while momentum is off."""
+    p, q, b = parameter(np.ones(3)), np.ones(3), None
+    optimizer = SGD([p], lr=0.1, dampening=0.3)
+
+    def step(g):
+        p.grad = g * 1
+        optimizer.step()
+
+    function = ac.compile(step) if compiled else step
+    rng = np.random.default_rng(0)
+    for momentum in (0, 0, 0.9, 0.9, 0, 0.5, 0.5):
+        optimizer.param_groups[0]["momentum"] = momentum
+        optimizer.load_state_dict(optimizer.state_dict())
+        g = rng.normal(size=3)
+        function(Tensor(g))
+        if momentum:
+            b = g if b is None else momentum * b + (1 - 0.3) * g
+        q = q - 0.1 * (b if momentum else g)
+        np.testing.assert_allclose(p.data, q, rtol=1e-14)
+
+
+def test_states_of_sgd_that_were_saved_without_a_count_of_momentum_go_on():
+    p = parameter(np.ones(3))
+    optimizer = SGD([p], lr=0.1, momentum=0.9, dampening=0.3)
+    for _ in range(2):
+        p.grad = Tensor(np.ones(3))
+        optimizer.step()
+    saved = optimizer.state_dict()
+    assert saved["state"][0].pop("momentum_step") == 2
+    optimizer.load_state_dict(saved)
+    assert optimizer.state_dict()["state"][0]["momentum_step"] == 2
