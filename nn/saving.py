@@ -22,7 +22,8 @@ def save(module: Module | Mapping[str, Any], path: Any, *, metadata: Mapping[str
 
     Keys and shapes are PyTorch's: `safetensors.torch.load_file(path)` gives what `load_state_dict` of the like
     torch module takes. A shared weight is written under each of its keys. The file appears complete or not at all: if
-    anything fails, an existing file stays as it is.
+    anything fails, an existing file stays as it is. States of optimizers, schedules and averages of weights, which hold
+    more than arrays, are saved with `optim.save`.
 
     Args:
         module: a Module, or arrays or Tensors by name.
@@ -36,9 +37,10 @@ def save(module: Module | Mapping[str, Any], path: Any, *, metadata: Mapping[str
         OSError: the file cannot be written.
     """
     if not isinstance(module, Module | Mapping):
+        other = "optim.save keeps optimizers and schedules" if hasattr(module, "state_dict") else ""
         raise ArgumentError(
             f"save: what is saved must be a Module or a mapping of names to arrays, got {type(module).__name__}; "
-            f"write save(module, path). {where('save')}"
+            f"{other or 'write save(module, path)'}. {where('save')}"
         )
     name = file_name("save", path)
     folder = os.path.dirname(os.path.realpath(name))

@@ -22,6 +22,7 @@ from .one_cycle import OneCycleLR
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .rmsprop import RMSprop
+from .saving import load, save
 from .schedule_chains import ChainedScheduler, SequentialLR
 from .scheduler import LRScheduler
 from .schedules import (
@@ -75,4 +76,6 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "fit",
+    "load",
+    "save",
 ]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_core import random
 from autograd_core.checks import is_count, require
-from autograd_core.disk import FileFormatError, load_arrays, save_arrays
 from autograd_core.errors import ArgumentError, where
 
-from .trees import pack, unpack
+from .saving import read_state, restore, write_state
 
 if TYPE_CHECKING:
     from .callbacks import FitState
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint"]
 
 _KIND = "optim.fit checkpoint"
-_VERSION = 1
 
 
 class Checkpoint:
@@ -73,22 +70,7 @@ class Checkpoint:
             MissingFileError: there is no such file.
             FileFormatError: it is not a checkpoint of this version.
         """
-        arrays, notes = load_arrays(self.path, by="Checkpoint")
-        kind, version = notes.get("kind"), notes.get("version")
-        if kind != _KIND or version != str(_VERSION):
-            what = f"another kind of file ({sorted(notes)} in its metadata)" if kind != _KIND else f"version {version}"
-            raise FileFormatError(
-                f"Checkpoint: {self.path!r} must be a checkpoint of fit, version {_VERSION}, got {what}; give another "
-                f"path. {where('Checkpoint')}"
-            )
-        try:
-            read: dict[str, Any] = unpack(arrays, notes["state"])
-        except (KeyError, ValueError) as error:
-            raise FileFormatError(
-                f"Checkpoint: {self.path!r} must hold a complete state, got one that lacks {error}; it was changed "
-                f"after it was saved. {where('Checkpoint')}"
-            ) from error
-        return read
+        return read_state(self.path, _KIND, "a checkpoint of fit", "Checkpoint")
 
     def write(self, parts: Parts, state: FitState) -> None:
         """Saves the run as it is after an epoch."""
@@ -100,10 +82,7 @@ class Checkpoint:
             "history": state.history.state_dict(),
             "random": random.get_state(),
         }
-        arrays, text = pack(content, "Checkpoint")
-        save_arrays(
-            arrays, self.path, metadata={"kind": _KIND, "version": str(_VERSION), "state": text}, by="Checkpoint"
-        )
+        write_state(content, self.path, _KIND, "Checkpoint")
 
     def check_free(self) -> None:
         """Refuses to overwrite a file that is no checkpoint.
@@ -130,16 +109,7 @@ class Checkpoint:
         self._compare(saved, parts)
         loads: list[tuple[Any, Any]] = [(part, saved[name]) for name, part in parts.single.items()]
         loads += [(callback, own) for callback, (_, own) in zip(parts.callbacks, saved["callbacks"])]
-        undo: list[Callable[[], Any]] = []
-        try:
-            for part, content in loads:
-                before = part.state_dict()
-                undo.append(partial(part.load_state_dict, before))
-                part.load_state_dict(content)
-        except BaseException:
-            for step in reversed(undo):
-                step()
-            raise
+        restore(loads)
         state.history.load_state_dict(saved["history"])
         state.epoch, state.step = saved["epoch"], saved["step"]
         return saved["random"]
