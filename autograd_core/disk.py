@@ -9,7 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
+import re
 import tempfile
+import time
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +29,9 @@ _DTYPES = (
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
 _BY_CODE = {f"{np.dtype(name).kind.upper()}{8 * np.dtype(name).itemsize}": name for name in _DTYPES} | {"BOOL": "bool"}
+
+# Seconds after which nobody writes to a temporary file any more.
+_ABANDONED = 24 * 3600.0
 
 
 class FileFormatError(AutogradError, ValueError):
@@ -172,17 +179,19 @@ def _array(path: str, name: str, entry: Mapping[str, Any], by: str) -> Any:
 def write_atomically(path: Any, content: bytes) -> None:
     """Writes a file so that its name leads to the old content or to all of the new, even after a crash.
 
-    A symbolic link is followed; the permissions of an existing file are kept.
+    A symbolic link is followed; the permissions of an existing file are kept. What an earlier process that was killed
+    while it wrote the same file has left is removed.
     """
     target = os.path.realpath(os.fsdecode(path))
     directory, base = os.path.split(target)
+    _remove_left_behind(directory, base)
     try:
         mode = os.stat(target).st_mode & 0o777
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
         mode = 0o666 & ~mask
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{base}.", suffix=".tmp", dir=directory)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{base}.{_writer()}.", suffix=".tmp", dir=directory)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -195,6 +204,39 @@ def write_atomically(path: Any, content: bytes) -> None:
             os.unlink(temporary)
         raise
     _sync_directory(directory)
+
+
+def _writer() -> str:
+    """Machine and process, for the name of a temporary file."""
+    return f"{zlib.crc32(platform.node().encode()):08x}-{os.getpid()}"
+
+
+def _remove_left_behind(directory: str, base: str) -> None:
+    """Removes temporary files of `base` whose process is gone, or that are older than any process would write."""
+    here = _writer().split("-")[0]
+    name = re.compile(rf"\.{re.escape(base)}\.(?P<machine>[0-9a-f]{{8}})-(?P<process>[0-9]+)\.[a-z0-9_]{{8}}\.tmp")
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(directory):
+            if (found := name.fullmatch(entry)) is None:
+                continue
+            path = os.path.join(directory, entry)
+            with contextlib.suppress(OSError):  # also removed by another process meanwhile
+                gone = found["machine"] == here and _is_gone(int(found["process"]))
+                if gone or time.time() - os.stat(path).st_mtime > _ABANDONED:
+                    os.unlink(path)
+
+
+def _is_gone(process: int) -> bool:
+    """Whether there is no such process on this machine; False where that cannot be asked."""
+    if os.name != "posix":
+        return False  # on Windows the question would be a signal
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _sync_directory(directory: str) -> None:
