@@ -124,22 +124,27 @@ class Callbacks:
 
 
 def as_callbacks(given: Any) -> Callbacks:
-    """The callbacks of a run, checked.
+    """The callbacks of a run, checked: several, a single one, or None.
 
     Raises:
         ArgumentError: one is neither a callback nor a function.
     """
-    entries = [given] if isinstance(given, Callback) or callable(given) else list(given)
+    single = callable(given) or _has_event(given) or isinstance(given, str) or not isinstance(given, Iterable)
+    entries = [] if given is None else [given] if single else list(given)
     found: list[Any] = []
     for entry in entries:
-        if isinstance(entry, type) or not (callable(entry) or any(hasattr(entry, event) for event in EVENTS)):
+        if isinstance(entry, type) or not (callable(entry) or _has_event(entry)):
             what = f"the class {entry.__name__}" if isinstance(entry, type) else repr(entry)
             raise ArgumentError(
                 f"fit: a callback must be a Callback or a function of the state, got {what}; pass an instance. "
                 f"{where('fit')}"
             )
-        found.append(entry if any(hasattr(entry, event) for event in EVENTS) else _Function(entry))
+        found.append(entry if _has_event(entry) else _Function(entry))
     return Callbacks(found)
+
+
+def _has_event(entry: Any) -> bool:
+    return any(hasattr(entry, event) for event in EVENTS)
 
 
 # Words in the name of a series that say whether it is best when it is low or high.

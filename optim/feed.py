@@ -12,11 +12,13 @@ from autograd_core import Tensor, no_grad, random
 from autograd_core.checks import is_count
 from autograd_core.errors import ArgumentError, ShapeError, where
 
-__all__ = ["Means", "accuracy", "as_data", "evaluate", "pair"]
+__all__ = ["Means", "accuracy", "as_data", "as_metrics", "evaluate", "pair"]
 
 Metrics = Mapping[str, Callable[[Any, Any], Any]]
 DEFAULT_BATCH = 32
 VALIDATION_BATCH = 256
+# Names that the history uses itself.
+COLUMNS = ("loss", "learning rate", "epoch", "seconds")
 
 
 class ArrayBatches:
@@ -40,8 +42,8 @@ def as_data(data: Any, name: str, batch_size: int | None, epochs: int, shuffle: 
     """`data` as an iterable of batches that can be read `epochs` times.
 
     Raises:
-        ArgumentError: it can be read only once, or is no pair of arrays and no iterable; a batch size outside its
-            domain or for data that has its own.
+        ArgumentError: it can be read only once, is empty, or is neither a pair of arrays nor iterable; a batch size
+            outside its domain or for data that has its own.
         ShapeError: the arrays differ in length or are empty.
     """
     if isinstance(data, tuple) and len(data) == 2 and all(hasattr(part, "shape") for part in data):
@@ -70,7 +72,14 @@ def as_data(data: Any, name: str, batch_size: int | None, epochs: int, shuffle: 
             f"fit: {name} must be readable anew in each of {epochs} epochs, got {type(data).__name__}, which can be "
             f"read only once; pass nn.data.batches(...), or a list. {where('fit')}"
         )
+    if hasattr(data, "__len__") and not len(data):
+        raise no_batch(name)
     return data  # type: ignore[no-any-return]
+
+
+def no_batch(name: str) -> ArgumentError:
+    """The error for data without any batch."""
+    return ArgumentError(f"fit: {name} must have at least one batch, got none. {where('fit')}")
 
 
 def pair(batch: Any, name: str) -> tuple[Tensor, Tensor, int]:
@@ -90,6 +99,57 @@ def pair(batch: Any, name: str) -> tuple[Tensor, Tensor, int]:
     return x, y, x.shape[0] if x.shape else 1
 
 
+def as_metrics(given: Any) -> dict[str, Callable[[Any, Any], Any]]:
+    """Metrics by name; functions without one get their own.
+
+    Raises:
+        ArgumentError: one is no function, has no name, or that of another column of the history.
+    """
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        named = list(given.items())
+    else:
+        single = callable(given) or isinstance(given, str) or not isinstance(given, Iterable)
+        functions = [given] if single else list(given)
+        named = [(getattr(function, "__name__", None), function) for function in functions]
+    found: dict[str, Callable[[Any, Any], Any]] = {}
+    for name, function in named:
+        if not callable(function):
+            raise ArgumentError(
+                f"fit: metrics must be functions of output and target, got {function!r}; e.g. "
+                f"{{'accuracy': optim.accuracy}}. {where('fit')}"
+            )
+        if not isinstance(name, str) or name == "<lambda>" or name in found:
+            what = "two of one name" if name in found else "one without"
+            raise ArgumentError(
+                f"fit: metrics must have names of their own, got {what} ({function!r}); pass a dict, e.g. "
+                f"{{'accuracy': optim.accuracy}}. {where('fit')}"
+            )
+        if name in COLUMNS or name.startswith("validation "):
+            raise ArgumentError(
+                f"fit: a metric must not be named as another column of the history, {', '.join(COLUMNS)} or "
+                f"'validation ...', got {name!r}; the values on validation data are recorded by themselves. "
+                f"{where('fit')}"
+            )
+        found[name] = function
+    return found
+
+
+def _number(name: str, value: Any) -> float:
+    """What a metric returned."""
+    plain = value.item() if getattr(value, "size", 0) == 1 and hasattr(value, "item") else value
+    try:
+        if not isinstance(plain, str):
+            return float(plain)
+    except (TypeError, ValueError):
+        pass
+    got = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
+    raise ShapeError(
+        f"fit: a metric must return a number, got {got} from {name!r}; take the mean over the samples. {where('fit')}"
+    )
+
+
 class Means:
     """Means over samples of numbers that come per batch."""
 
@@ -106,8 +166,7 @@ class Means:
             if isinstance(out, Tensor):
                 out = out.detach()
             for name, metric in self.metrics.items():
-                value = metric(out, y)
-                self.sums[name] += float(value.item() if hasattr(value, "item") else value) * n
+                self.sums[name] += _number(name, metric(out, y)) * n
 
     def values(self, prefix: str = "") -> dict[str, float]:
         """The means by name."""
@@ -141,7 +200,7 @@ def evaluate(
             means.add(value, out, y, n)
             after()
     if not means.samples:
-        raise ArgumentError(f"fit: validation must have at least one batch, got none. {where('fit')}")
+        raise no_batch("validation")
     return means.values(), failed
 
 

@@ -16,7 +16,7 @@ from autograd_core.errors import ArgumentError, ShapeError, where
 from .callbacks import Callbacks, FitState, as_callbacks
 from .checkpoints import Checkpoint, Parts
 from .clipping import clip_grad_norm_
-from .feed import Means, Metrics, as_data, evaluate, pair
+from .feed import Means, Metrics, as_data, as_metrics, evaluate, no_batch, pair
 from .history import History
 from .interrupt import Interrupt
 from .nonfinite import VALIDATION, NonFiniteStepError, Rewind, all_finite
@@ -37,7 +37,7 @@ def fit(
     validation: Any = None,
     callbacks: Any = (),
     progress: bool = True,
-    metrics: Metrics | None = None,
+    metrics: Any = None,
     checkpoint: Any = None,
     resume: bool = False,
     schedule: Any = None,
@@ -73,7 +73,8 @@ def fit(
         validation: batches, or a tuple of arrays, on which loss and metrics are measured after each epoch.
         callbacks: a Callback or a function of a `FitState`, or several; see `Callback`.
         progress: show a progress bar on stderr.
-        metrics: functions `metric(output, y)` by name, means over the samples of the batch, such as `accuracy`.
+        metrics: functions `metric(output, y)` by name, means over the samples of the batch, such as `accuracy`; or
+            functions that have names.
         checkpoint: a path or a `Checkpoint`, written at the beginning and at the end of epochs.
         resume: go on from the checkpoint; if the file is not there yet, begin. False begins anew and overwrites it.
         schedule: of the learning rate; `step()` is called at the end of each epoch, with the validation loss (or loss)
@@ -101,9 +102,12 @@ def fit(
     require(callable(model), "fit", "model", "a module or a function", model)
     require(callable(loss), "fit", "loss", "a function of output and target", loss)
     require(schedule is None or hasattr(schedule, "step"), "fit", "schedule", "a schedule with step()", schedule)
-    chosen = dict(metrics or {})
-    are_functions = all(map(callable, chosen.values())) and "loss" not in chosen
-    require(are_functions, "fit", "metrics", "functions by name", metrics)
+    if getattr(schedule, "optimizer", optimizer) is not optimizer:
+        raise ArgumentError(
+            f"fit: schedule must be one of the optimizer that fit is given, got {schedule!r}, which sets the learning "
+            f"rates of another; make it with this one. {where('fit')}"
+        )
+    chosen = as_metrics(metrics)
     require(not resume or checkpoint is not None, "fit", "resume", "False without a checkpoint", resume)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
@@ -221,7 +225,7 @@ class _Run:
             self.model.train()
         self._batches(means)
         if not means.samples:
-            raise ArgumentError(f"fit: data must have at least one batch, got none. {where('fit')}")
+            raise no_batch("data")
         row = means.values()
         failed = None
         if self.validation is not None:

@@ -153,7 +153,7 @@ class History:
         `figure.savefig("run.png")` writes it.
 
         Args:
-            names: the series to draw; by default the loss and the metrics.
+            names: the series to draw, or a single one; by default the loss and the metrics.
 
         Returns:
             A matplotlib Figure.
@@ -167,7 +167,13 @@ class History:
                 f"History.plot: there must be a completed epoch, got none; run fit first. {where('plot')}"
             )
         prefix = "validation "
-        wanted = [n for n in self._series if n != "learning rate"] if names is None else list(names)
+        wanted = (
+            [n for n in self._series if n != "learning rate"]
+            if names is None
+            else [names]
+            if isinstance(names, str)
+            else list(names)
+        )
         panels: dict[str, list[str]] = {}
         for name in wanted:
             self[name]  # raises for an unknown one
@@ -179,6 +185,7 @@ class History:
                 label = "validation" if name.startswith(prefix) else "training"
                 axes.plot(self.epochs, self._series[name], marker="." if self._epochs < 50 else "", label=label)
             axes.set_xlabel("epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.set_ylabel(title)
             axes.grid(alpha=0.3)
             if len(members) > 1:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.checks import is_finite, require
 from autograd_core.errors import ArgumentError, DTypeError, LeafError, where
 
 from .blocks import working_dtype
@@ -61,7 +62,7 @@ class Optimizer:
                 f"{self._name}: params must be a sequence of Tensors, got a single Tensor of shape "
                 f"{params.shape}; wrap it in a list. {where(self._name)}"
             )
-        entries: list[Any] = list(params)
+        entries = self._listed(params)
         if not entries:
             raise ArgumentError(
                 f"{self._name}: there must be at least one parameter, got an empty sequence; an "
@@ -130,8 +131,9 @@ class Optimizer:
         if (wrong := self.check(options)) is not None:
             raise ArgumentError(f"{name}: {wrong}. {where(name)}")
         entries = group["params"]
-        params = [entries] if isinstance(entries, Tensor) else list(entries)
-        params = [entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry for entry in params]
+        params = [entries] if isinstance(entries, Tensor) else self._listed(entries)
+        named = [isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str) for entry in params]
+        params = [entry[1] if is_pair else entry for entry, is_pair in zip(params, named, strict=True)]
         if not params:
             raise ArgumentError(f"{name}: a group must have at least one parameter, got none. {where(name)}")
         seen = {id(p) for other in self.param_groups for p in other.params}
@@ -147,11 +149,22 @@ class Optimizer:
         self.param_groups.append(Group(params, options, type(self), self.state))
         self._runner.forget()
 
+    def _listed(self, params: Any) -> list[Any]:
+        """Parameters, or groups, in a list."""
+        if hasattr(params, "parameters") or isinstance(params, Mapping | str) or not hasattr(params, "__iter__"):
+            fix = "pass model.parameters()" if hasattr(params, "parameters") else "pass a list"
+            raise ArgumentError(
+                f"{self._name}: params must be Tensors, (name, Tensor) pairs or groups in a sequence, got "
+                f"{type(params).__name__}; {fix}. {where(self._name)}"
+            )
+        return list(params)
+
     def _check_parameter(self, p: Any, place: str) -> None:
         name = self._name
         if not isinstance(p, Tensor):
+            fix = "; a pair is (name, Tensor), several go into one list" if isinstance(p, tuple | list) else ""
             raise ArgumentError(
-                f"{name}: a parameter must be a Tensor, got {type(p).__name__} as {place}. {where(name)}"
+                f"{name}: a parameter must be a Tensor, got {type(p).__name__} as {place}{fix}. {where(name)}"
             )
         if not p.is_leaf:
             raise LeafError(
@@ -241,9 +254,24 @@ class Optimizer:
                     f"{where(name)}"
                 )
 
-        expect("the keys of the dict", ["optimizer", "param_groups", "state"], sorted(saved))
+        def kind(what: str, value: Any, type_: Any, words: str) -> None:
+            if not isinstance(value, type_):
+                raise ArgumentError(
+                    f"{name}: {what} must be {words}, got {type(value).__name__}; load what state_dict() gave. "
+                    f"{where(name)}"
+                )
+
+        kind("the state", saved, Mapping, "a dict")
+        expect("the keys of the dict", ["optimizer", "param_groups", "state"], sorted(map(str, saved)))
         expect("the saved optimizer", self._name, saved["optimizer"])
         groups = saved["param_groups"]
+        kind("'param_groups'", groups, list | tuple, "a list of dicts")
+        for group in groups:
+            kind("a group of 'param_groups'", group, Mapping, "a dict")
+            kind("'params' of a group", group.get("params"), list | tuple, "a list of numbers")
+        kind("'state'", saved["state"], Mapping, "a dict")
+        for values in saved["state"].values():
+            kind("the state of a parameter", values, Mapping, "a dict")
         sizes = [len(group.params) for group in self.param_groups]
         expect("the numbers of parameters per group", sizes, [len(group["params"]) for group in groups])
         expect(
@@ -271,6 +299,11 @@ class Optimizer:
             expect(
                 f"the numbers in the state of parameter {i}", [*self.scalars], [k for k in self.scalars if k in values]
             )
+            for key in self.scalars:
+                held = values[key].item() if getattr(values[key], "size", 0) == 1 else values[key]
+                words = f"a number >= 0{' without fraction' if key == 'step' else ''}"
+                fits = is_finite(held, 0) and (key != "step" or held == int(held))
+                require(fits, name, f"{key!r} of parameter {i}", words, values[key])
             for key in keys:
                 place = f"{key!r} of parameter {i}"
                 expect(f"the shape of {place}", p.shape, getattr(values[key], "shape", None))

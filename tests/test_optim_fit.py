@@ -13,7 +13,7 @@ import nn
 import optim
 from autograd_core import Tensor, random
 from autograd_core.errors import ArgumentError, ShapeError
-from fit_cases import Halving, bits, clusters, network, run, small
+from fit_cases import bits, clusters, network, run, small
 from optim import fit
 
 # -- what it computes
@@ -112,13 +112,11 @@ def test_a_schedule_steps_by_epoch_or_by_batch():
 def test_a_schedule_that_asks_for_a_value_gets_the_validation_loss():
     values = []
 
-    class Plateau(Halving):
+    class Plateau:
         def step(self, metrics):
             values.append(metrics)
 
-    model = network()
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    _, _, history = run(epochs=2, schedule=Plateau(optimizer))
+    _, _, history = run(epochs=2, schedule=Plateau())
     assert values == history["validation loss"]
 
 
@@ -190,6 +188,7 @@ def test_without_progress_it_is_silent_and_imports_no_tqdm(capsys, monkeypatch):
 # -- what it refuses
 
 X, Y = np.ones((4, 2)), np.ones(4)
+OTHER = optim.SGD([Tensor(np.ones(2), requires_grad=True)], lr=0.1)
 
 
 @pytest.mark.parametrize(
@@ -212,8 +211,42 @@ X, Y = np.ones((4, 2)), np.ones(4)
         ({"schedule": 3}, ArgumentError, r"fit: schedule must be a schedule with step\(\), got 3"),
         ({"schedule_every": "day"}, ArgumentError, "fit: schedule_every must be 'epoch' or 'step', got 'day'"),
         ({"clip_norm": 0}, ArgumentError, "fit: clip_norm must be a number > 0 or None, got 0"),
-        ({"metrics": {"loss": len}}, ArgumentError, "fit: metrics must be functions by name"),
-        ({"metrics": {"a": 3}}, ArgumentError, "fit: metrics must be functions by name"),
+        (
+            {"metrics": {"loss": len}},
+            ArgumentError,
+            r"fit: a metric must not be named as another .*, got 'loss'; the v",
+        ),
+        ({"metrics": {"epoch": len}}, ArgumentError, r"fit: a metric must not be named .*, got 'epoch'"),
+        ({"metrics": {"learning rate": len}}, ArgumentError, r"fit: a metric must not be .*, got 'learning rate'"),
+        ({"metrics": {"validation a": len}}, ArgumentError, r"fit: a metric must not be .*, got 'validation a'"),
+        ({"metrics": {"a": 3}}, ArgumentError, r"fit: metrics must be functions of output and target, got 3; e.g. \{"),
+        ({"metrics": "accuracy"}, ArgumentError, r"fit: metrics must be functions .*, got 'accuracy'; e.g. "),
+        ({"metrics": ["accuracy"]}, ArgumentError, r"fit: metrics must be functions .*, got 'accuracy'; e.g. "),
+        ({"metrics": 3}, ArgumentError, r"fit: metrics must be functions of output and target, got 3"),
+        (
+            {"metrics": lambda out, y: 0},
+            ArgumentError,
+            r"fit: metrics must have names .*, got one without \(<func.*pass a ",
+        ),
+        ({"metrics": [optim.accuracy] * 2}, ArgumentError, "fit: metrics must have names .*, got two of one name"),
+        (
+            {"metrics": {"a": lambda out, y: out}},
+            ShapeError,
+            r"fit: a metric must return a number, got shape \(4,\) from ",
+        ),
+        ({"metrics": {"a": lambda out, y: "1"}}, ShapeError, r"fit: a metric must return a number, got str from 'a'"),
+        ({"metrics": {"a": lambda out, y: None}}, ShapeError, r"fit: a metric must return a number, got NoneType from"),
+        (
+            {"schedule": optim.ExponentialLR(OTHER, 0.5)},
+            ArgumentError,
+            "fit: schedule must be one of the optimizer that",
+        ),
+        ({"callbacks": 3}, ArgumentError, "fit: a callback must be a Callback or a function of the state, got 3"),
+        (
+            {"callbacks": "abc"},
+            ArgumentError,
+            "fit: a callback must be a Callback or a function of the state, got 'abc'",
+        ),
         ({"optimizer": 3}, ArgumentError, "fit: optimizer must be an Optimizer, got 3"),
         ({"model": 3}, ArgumentError, "fit: model must be a module or a function, got 3"),
         ({"loss": 3}, ArgumentError, "fit: loss must be a function of output and target, got 3"),
@@ -228,6 +261,37 @@ def test_what_is_refused(options, error, message):
     with pytest.raises(error, match=message) as caught:
         small(**options)
     assert "fit_cases.py" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"validation": []}, {"metrics": 3}, {"callbacks": "a"}, {"schedule": optim.ExponentialLR(OTHER, 0.5)}],
+)
+def test_what_is_refused_has_changed_nothing(options, tmp_path):
+    model = network()
+    before = model.state_dict()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ArgumentError):
+        fit(model, nn.CrossEntropyLoss(), optimizer, clusters(), epochs=1, checkpoint=tmp_path / "run", **options)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert not list(tmp_path.iterdir()) and not optimizer.state
+
+
+def test_a_single_callback_or_function_needs_no_list():
+    ema = optim.ExponentialMovingAverage([Tensor(np.ones(1), requires_grad=True)])
+    _, history = small(callbacks=ema, metrics=absolute)
+    assert ema.t == 4 and len(history["absolute"]) == 2
+    _, history = small(callbacks=None, metrics=[absolute, squared])
+    assert list(history) == ["loss", "absolute", "squared", "learning rate"]
+
+
+def absolute(out, y):
+    return np.abs(out - y).mean()
+
+
+def squared(out, y):
+    return ((out - y) ** 2).mean()
 
 
 def test_an_iterator_will_do_for_one_epoch():

@@ -90,10 +90,22 @@ def test_the_picture_has_a_panel_per_metric_with_training_and_validation(history
         assert (training.get_label(), validation.get_label()) == ("training", "validation")
     assert figure._repr_png_().startswith(b"\x89PNG")
     assert [axes.get_ylabel() for axes in history.plot(["learning rate"]).axes] == ["learning rate"]
-    with pytest.raises(KeyError, match="got 'lost'"):
-        history.plot(["lost"])
+    assert [axes.get_ylabel() for axes in history.plot("accuracy").axes] == ["accuracy"]
+    for names in (["lost"], "lost"):
+        with pytest.raises(KeyError, match="got 'lost'"):
+            history.plot(names)
     with pytest.raises(ArgumentError, match=r"History.plot: there must be a completed epoch"):
         optim.History().plot()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 100])
+def test_the_ticks_of_epochs_are_integers(epochs):
+    history = optim.History()
+    for _ in range(epochs):
+        history.add_epoch({"loss": 1.0}, 0.0)
+    (axes,) = history.plot().axes
+    ticks = axes.get_xticks()
+    np.testing.assert_array_equal(ticks, np.round(ticks))
 
 
 def test_the_picture_of_histograms_has_a_row_per_step(history):

@@ -7,6 +7,7 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, DTypeError, LeafError, ShapeError
+from nn import Linear
 from optim import SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, NAdam, RMSprop
 from optim_cases import parameter
 
@@ -238,3 +239,24 @@ def test_a_read_only_parameter():
     with pytest.raises(ArgumentError, match="must be writeable, got a read-only array as par"):
         SGD([a, b], lr=0.1).step()
     np.testing.assert_array_equal(a.data, np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (Linear(2, 2), "Adam: params must be Tensors, .* got Linear; pass model.parameters()"),
+        (None, "Adam: params must be Tensors, .* got NoneType; pass a list"),
+        (3, "Adam: params must be Tensors, .* got int; pass a list"),
+        ("w", "Adam: params must be Tensors, .* got str; pass a list"),
+        ({"params": [parameter(np.ones(3))]}, "Adam: params must be Tensors, .* got dict; pass a list"),
+        ([{"params": None}], "Adam: params must be Tensors, .* got NoneType; pass a list"),
+        ([{"params": Linear(2, 2)}], "Adam: params must be Tensors, .* got Linear; pass model.parameters()"),
+        (
+            [(parameter(np.ones(3)), parameter(np.ones(2)))],
+            r"Adam: a parameter must be a Tensor, got tuple as parameter 0 of group 0; a pair is \(name, Tensor\), sev",
+        ),
+    ],
+)
+def test_what_is_no_sequence_of_parameters(params, message):
+    with pytest.raises(ArgumentError, match=message + ".* in: Adam, called at test_optim_refusals"):
+        Adam(params)

@@ -139,6 +139,24 @@ def _change(path, value):
             _change(["state", 0, "grad_sum"], np.ones(3, "float32")),
             r"the dtype of 'grad_sum' of parameter 0 must be .*float64'\), got .*float32'\)",
         ),
+        (_change(["param_groups"], None), "'param_groups' must be a list of dicts, got NoneType; load what state_dict"),
+        (_change(["param_groups", 0], 3), "a group of 'param_groups' must be a dict, got int"),
+        (
+            lambda saved: saved["param_groups"][0].pop("params"),
+            "'params' of a group must be a list of numbers, got Non",
+        ),
+        (_change(["state"], []), "'state' must be a dict, got list"),
+        (_change(["state", 0], [1]), "the state of a parameter must be a dict, got list"),
+        (
+            _change(["state", 0, "step"], "two"),
+            "'step' of parameter 0 must be a number >= 0 without fraction, got 'two'",
+        ),
+        (_change(["state", 0, "step"], -1), "'step' of parameter 0 must be a number >= 0 without fraction, got -1"),
+        (_change(["state", 0, "step"], 1.5), "'step' of parameter 0 must be a number >= 0 without fraction, got 1.5"),
+        (
+            _change(["state", 0, "step"], np.ones(2)),
+            "'step' of parameter 0 must be a number >= 0 without fraction, got ",
+        ),
     ],
 )
 def test_state_dicts_that_do_not_fit(change, message):
@@ -248,3 +266,12 @@ def test_states_of_sgd_that_were_saved_without_a_count_of_momentum_go_on():
     assert saved["state"][0].pop("momentum_step") == 2
     optimizer.load_state_dict(saved)
     assert optimizer.state_dict()["state"][0]["momentum_step"] == 2
+
+
+@pytest.mark.parametrize("saved", [None, 3, []])
+def test_what_is_no_state_dict(saved):
+    opt, _ = saved_adam()
+    with pytest.raises(
+        ArgumentError, match=r"Adam.load_state_dict: the state must be a dict, got \w+; load what state"
+    ):
+        opt.load_state_dict(saved)
