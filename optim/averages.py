@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.checks import is_count, require
 from autograd_core.context import outside
 from autograd_core.errors import ArgumentError, ShapeError, where
 
@@ -90,7 +91,10 @@ class RunningAverage:
         Raises:
             ArgumentError: it has other keys. Nothing has changed then.
         """
-        same_keys("RunningAverage.load_state_dict", state_dict, ["t", "value", "weight"])
+        name = "RunningAverage.load_state_dict"
+        same_keys(name, state_dict, ["t", "value", "weight"])
+        require(is_count(state_dict["t"], 0), name, "'t'", "an integer >= 0", state_dict["t"])
+        fraction(name, "'weight'", state_dict["weight"], "a number in [0, 1]")
         self.t = int(state_dict["t"])
         self._weight = float(state_dict["weight"])
         self._value = np.positive(state_dict["value"])
@@ -201,8 +205,8 @@ def same_shape(name: str, held: Any, new: Any) -> None:
 
 def same_keys(name: str, saved: Mapping[str, Any], keys: list[str]) -> None:
     """Raises ArgumentError for a state of other keys."""
-    if sorted(saved) != keys:
+    got = sorted(map(str, saved)) if isinstance(saved, Mapping) else type(saved).__name__
+    if got != keys:
         raise ArgumentError(
-            f"{name}: the keys must be {keys}, got {sorted(saved)}; load what the same kind of average saved. "
-            f"{where(name)}"
+            f"{name}: the keys must be {keys}, got {got}; load what the same kind of average saved. {where(name)}"
         )

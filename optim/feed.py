@@ -212,11 +212,12 @@ def accuracy(output: Any, target: Any) -> float:
     Args:
         output: scores (N, C, ...), of which the largest decides; or logits (N,) or (N, 1, ...) of two classes, of
             which the sign decides.
-        target: classes (N, ...), or one-hot or probabilities (N, C, ...); 0 and 1 for two classes.
+        target: classes (N, ...), or one-hot or probabilities (N, C, ...); 0 (or -1) and 1 for two classes.
 
     Raises:
         ShapeError: the shapes do not fit together.
-        ArgumentError: a target of the output's shape that is neither one-hot nor probabilities.
+        ArgumentError: a target of the output's shape that is neither one-hot nor probabilities, or more than two
+            classes for an output of logits.
     """
     scores, labels = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in (output, target))
     given = labels.shape
@@ -234,6 +235,11 @@ def accuracy(output: Any, target: Any) -> float:
         two = scores[:, 0] if scores.ndim > 1 and scores.shape[1] else scores
         if labels.ndim == two.ndim + 1 and labels.shape[1] == 1:
             labels = labels[:, 0]
+        if labels.size and not -1 <= labels.min() <= labels.max() <= 1:
+            raise ArgumentError(
+                f"accuracy: targets of outputs (N,) or (N, 1, ...) must be 0 or 1, for two classes, got values from "
+                f"{labels.min()} to {labels.max()}; more classes have one score each, (N, C). {where('accuracy')}"
+            )
         predicted, labels = two > 0, labels > 0.5
     if not scores.ndim or predicted.shape != labels.shape:
         raise ShapeError(

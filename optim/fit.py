@@ -99,8 +99,10 @@ def fit(
     clips = clip_norm is None or (is_finite(clip_norm, 0) and clip_norm > 0)
     require(clips, "fit", "clip_norm", "a number > 0 or None", clip_norm)
     require(isinstance(optimizer, Optimizer), "fit", "optimizer", "an Optimizer", optimizer)
-    require(callable(model), "fit", "model", "a module or a function", model)
-    require(callable(loss), "fit", "loss", "a function of output and target", loss)
+    is_function = callable(model) and not isinstance(model, type)
+    require(is_function, "fit", "model", "a module or a function", model)
+    is_function = callable(loss) and not isinstance(loss, type)
+    require(is_function, "fit", "loss", "a function of output and target", loss)
     require(schedule is None or hasattr(schedule, "step"), "fit", "schedule", "a schedule with step()", schedule)
     if getattr(schedule, "optimizer", optimizer) is not optimizer:
         raise ArgumentError(

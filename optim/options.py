@@ -41,7 +41,7 @@ def checked(optimizer: str, name: str, value: Any, choices: Mapping[str, tuple[A
         ArgumentError: it lies outside the option's domain.
     """
     if name in choices:
-        if value not in choices[name]:
+        if not isinstance(value, str | int | np.bool_) or value not in choices[name]:
             allowed = " or ".join(map(repr, choices[name]))
             raise ArgumentError(f"{optimizer}: {name} must be {allowed}, got {value!r}. {where(optimizer)}")
         return choices[name][choices[name].index(value)]  # False for 0

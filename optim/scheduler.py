@@ -222,6 +222,7 @@ class LRScheduler:
 def check_state(schedule: Any, saved: Mapping[str, Any], names: Sequence[str]) -> None:
     """Raises ArgumentError unless `saved` is of this kind of schedule and has these entries."""
     caller = f"{schedule._name}.load_state_dict"
+    require(isinstance(saved, Mapping), caller, "the state", "a dict, as state_dict() gives it", saved)
     kind = saved.get("schedule")
     require(kind == schedule._name, caller, "the saved schedule", repr(schedule._name), kind)
     keys = sorted({"schedule", *names})

@@ -241,3 +241,21 @@ def test_a_mean_does_not_overflow(values, mean):
     again = SimpleMovingAverage(5)
     again.load_state_dict(average.state_dict())
     np.testing.assert_array_equal(again.value, mean)
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        (None, r"RunningAverage.load_state_dict: the keys must be \['t', 'value', 'weight'\], got NoneType; load what"),
+        (
+            {"t": 1.5, "value": 1.0, "weight": 0.5},
+            r"RunningAverage.load_state_dict: 't' must be an integer >= 0, got 1.5",
+        ),
+        ({"t": 1, "value": 1.0, "weight": None}, r"RunningAverage.load_state_dict: 'weight' must be a number in"),
+    ],
+)
+def test_what_is_no_state_of_an_average(saved, message):
+    average = RunningAverage(0.5)
+    with pytest.raises(ArgumentError, match=message):
+        average.load_state_dict(saved)
+    assert average.t == 0

@@ -162,6 +162,14 @@ def test_accuracy_refuses_shapes_that_do_not_fit(output, target):
         optim.accuracy(np.zeros(output), np.zeros(target))
 
 
+def test_accuracy_of_two_classes_refuses_more():
+    assert optim.accuracy(np.array([1.0, -1.0, 1.0]), np.array([1, -1, -1])) == 2 / 3
+    with pytest.raises(
+        ArgumentError, match=r"accuracy: targets .* must be 0 or 1, .* values from 0 to 2; more classes"
+    ):
+        optim.accuracy(np.ones((3, 1)), np.array([0, 1, 2]))
+
+
 def test_accuracy_refuses_targets_of_several_labels():
     with pytest.raises(ArgumentError, match=r"accuracy: targets .* one-hot or probabilities, .* shape \(2, 3\)"):
         optim.accuracy(np.zeros((2, 3)), np.array([[1, 1, 0], [0, 1, 0]]))
@@ -248,6 +256,8 @@ OTHER = optim.SGD([Tensor(np.ones(2), requires_grad=True)], lr=0.1)
             "fit: a callback must be a Callback or a function of the state, got 'abc'",
         ),
         ({"optimizer": 3}, ArgumentError, "fit: optimizer must be an Optimizer, got 3"),
+        ({"model": nn.Linear}, ArgumentError, "fit: model must be a module or a function, got <class 'nn"),
+        ({"loss": nn.MSELoss}, ArgumentError, "fit: loss must be a function of output and target, got <class 'nn"),
         ({"model": 3}, ArgumentError, "fit: model must be a module or a function, got 3"),
         ({"loss": 3}, ArgumentError, "fit: loss must be a function of output and target, got 3"),
         ({"resume": True}, ArgumentError, "fit: resume must be False without a checkpoint, got True"),

@@ -8,7 +8,7 @@ import pytest
 from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, DTypeError, LeafError, ShapeError
 from nn import Linear
-from optim import SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, NAdam, RMSprop
+from optim import SGD, Adadelta, Adagrad, Adam, AdamW, ChainedScheduler, ExponentialLR, Momentum, NAdam, RMSprop
 from optim_cases import parameter
 
 
@@ -32,6 +32,7 @@ def bad(**options):
         bad(eps=-1e-8),
         bad(weight_decay=-1),
         bad(eps_placement="beside"),
+        bad(amsgrad=np.array([1, 0])),
     ],
 )
 def test_options_outside_their_domain(options):
@@ -260,3 +261,10 @@ def test_a_read_only_parameter():
 def test_what_is_no_sequence_of_parameters(params, message):
     with pytest.raises(ArgumentError, match=message + ".* in: Adam, called at test_optim_refusals"):
         Adam(params)
+
+
+@pytest.mark.parametrize("make", [lambda o: ExponentialLR(o, 0.5), lambda o: ChainedScheduler([ExponentialLR(o, 0.5)])])
+def test_what_is_no_state_of_a_schedule(make):
+    schedule = make(SGD([parameter(np.ones(3))], lr=0.1))
+    with pytest.raises(ArgumentError, match=r"\.load_state_dict: the state must be a dict, .* got None"):
+        schedule.load_state_dict(None)
