@@ -10,7 +10,7 @@ from autograd_core import Tensor
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError
 
-from ._checks import is_integer, is_number, place, require, size
+from ._checks import floating, is_integer, is_number, number, place, require, size
 from .functional._normalize import EpsPlacement, check_placement, folded, is_half
 from .functional.normalization import batch_norm, instance_norm
 from .module import Module, Parameter
@@ -67,7 +67,7 @@ class _RunningNorm(Module):
         self.num_features = num_features
         self.eps = float(eps)
         self.eps_placement: EpsPlacement = eps_placement
-        self.momentum = momentum
+        self.momentum = number(momentum)
         self.affine = affine
         self.track_running_stats = track_running_stats
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
@@ -89,6 +89,7 @@ class _RunningNorm(Module):
 
     def _normalized(self, function: Any, x: Any, axis: int, **options: Any) -> Any:
         """`function` with this module's parameters and statistics; the batch is counted if the statistics move."""
+        x = floating(x, type(self).__name__)
         shape = x.shape
         rank = len(shape)
         if not -rank <= axis < rank or shape[axis] != self.num_features or (self._ranks and rank not in self._ranks):
@@ -300,6 +301,7 @@ class InstanceNorm(_RunningNorm):
 
         InstanceNorm1d, 2d and 3d take a sample without batch axis too.
         """
+        x = floating(x, type(self).__name__)
         shape = x.shape
         if self._ranks and len(shape) == self._ranks[0]:
             if shape[0] != self.num_features:

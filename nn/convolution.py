@@ -11,7 +11,7 @@ from autograd_core import random
 from autograd_core.errors import ArgumentError
 
 from . import functional as F
-from ._checks import place, require, size
+from ._checks import array, place, require, size
 from .functional.convolution import per_axis, sides
 from .module import Module, Parameter
 
@@ -68,6 +68,7 @@ class _Convolution(Module):
 
     def forward(self, x: Any) -> Any:
         """Input (N, in_channels, ...) or (in_channels, ...); see `functional.conv2d`."""
+        x = array(x, type(self).__name__)
         padding: Any = self.padding
         if self.padding_mode != "zeros" and len(x.shape) > self.rank:
             lead = ((0, 0),) * (len(x.shape) - self.rank)

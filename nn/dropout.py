@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import functional as F
-from ._checks import is_number, require
+from ._checks import is_number, number, require
 from .module import Module
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "GaussianNoise"]
@@ -27,7 +27,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5) -> None:
         name = type(self).__name__
         require(is_number(p, 0, 1), name, "p", "a probability in [0, 1]", p, f"{name}(p=0.5)")
-        self.p = p
+        self.p = number(p)
 
     def forward(self, x: Any) -> Any:
         """Any shape, which is kept."""
@@ -66,7 +66,7 @@ class GaussianNoise(Module):
 
     def __init__(self, sigma: float) -> None:
         require(is_number(sigma, 0), "GaussianNoise", "sigma", "a number >= 0", sigma, "GaussianNoise(0.1)")
-        self.sigma = sigma
+        self.sigma = number(sigma)
 
     def forward(self, x: Any) -> Any:
         """Any shape, which is kept."""

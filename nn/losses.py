@@ -10,6 +10,7 @@ from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, where
 
 from . import functional as F
+from ._checks import number
 from .functional._reduction import check_reduction
 from .functional.cross_entropy import check_class_options
 from .functional.loss import check_positive
@@ -98,7 +99,7 @@ class SmoothL1Loss(_Loss):
     def __init__(self, reduction: F.Reduction = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         check_positive("SmoothL1Loss", "beta", beta, zero=True)
-        self.beta = beta
+        self.beta = number(beta)
 
     def _options(self) -> dict[str, tuple[Any, Any]]:
         return {"beta": (self.beta, 1.0)}
@@ -118,7 +119,7 @@ class HuberLoss(_Loss):
     def __init__(self, reduction: F.Reduction = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         check_positive("HuberLoss", "delta", delta)
-        self.delta = delta
+        self.delta = number(delta)
 
     def _options(self) -> dict[str, tuple[Any, Any]]:
         return {"delta": (self.delta, 1.0)}
@@ -225,7 +226,7 @@ class CrossEntropyLoss(_Loss):
         check_class_options("CrossEntropyLoss", ignore_index, label_smoothing)
         self._weigh("weight", weight, per_class=True)
         self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = number(label_smoothing)
 
     def _options(self) -> dict[str, tuple[Any, Any]]:
         return {

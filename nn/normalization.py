@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_core.errors import ArgumentError, ShapeError
 
-from ._checks import is_integer, is_number, place, require, size
+from ._checks import floating, is_integer, is_number, place, require, size
 from .batch_norm import (
     BatchNorm,
     BatchNorm1d,
@@ -193,6 +193,7 @@ class GroupNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Input (N, C, *); the output has the same shape."""
+        x = floating(x, "GroupNorm")
         if len(x.shape) > 1 and x.shape[1] != self.num_channels:
             raise ShapeError(
                 f"GroupNorm: the input must have {self.num_channels} channels along axis 1, got shape {x.shape}; "

@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd_core.errors import ShapeError
 
-from ._checks import is_integer, place, require
+from ._checks import array, is_integer, place, require
 from .functional.shape import flattened
 from .module import Module
 
@@ -33,6 +33,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """(*before, a, ..., z, *after) to (*before, a ... z, *after)."""
+        x = array(x, "Flatten")
         return x.reshape(flattened("Flatten", x.shape, self.start_dim, self.end_dim))
 
     def extra_repr(self) -> str:
@@ -63,6 +64,7 @@ class Unflatten(Module):
 
     def forward(self, x: Any) -> Any:
         """(*before, a ... z, *after) to (*before, a, ..., z, *after)."""
+        x = array(x, "Unflatten")
         shape, sizes = x.shape, self.unflattened_size
         rank = len(shape)
         axis = self.dim + rank if self.dim < 0 else self.dim

@@ -112,6 +112,8 @@ def move(running_mean: Any, running_var: Any, mean: Any, var: Any, momentum: Any
     samples are averaged. Both are computed, and known to be writable, before either is written, so that a failure
     leaves no trace.
     """
+    if isinstance(momentum, np.float64 | np.integer):  # they would widen float32
+        momentum = momentum.item()
     old_mean = running_mean.data if isinstance(running_mean, Tensor) else _writable("running_mean", running_mean)
     old_var = running_var.data if isinstance(running_var, Tensor) else _writable("running_var", running_var)
     means = _blend(old_mean, mean, momentum, momentum)

@@ -11,7 +11,7 @@ from autograd_core import Tensor
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError, where
 
-from .._checks import place
+from .._checks import array, place
 
 __all__ = [
     "Reduction",
@@ -88,7 +88,7 @@ def matching(name: str, input: Any, target: Any) -> Any:
         ShapeError: the shapes differ; broadcasting (N,) against (N, 1) would give N^2 losses.
         DTypeError: the input is not floating, or the target is not made of real numbers.
     """
-    target = target if hasattr(target, "shape") else np.asarray(target)
+    target = array(target, name)
     if input.shape != target.shape:
         raise ShapeError(
             f"{name}: the target must have the input's shape {input.shape}, got {target.shape}; "

@@ -2,6 +2,7 @@
 
 Those that need no exponential on one side are operators of the engine (`autograd_core.ops.activations`) with one rule
 each; the others are products and sums of operators. Nothing overflows at inputs of any size but where it is said.
+Integers and booleans are computed as floating numbers (see `_checks.floating`), but by those that only choose.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from autograd_core.errors import ArgumentError, ShapeError
 from autograd_core.functions import stop_gradient
 from autograd_core.ops import activations as ops
 
-from .._checks import place
+from .._checks import array, floating, number, place
 
 __all__ = [
     "Approximation",
@@ -70,26 +71,37 @@ def step(input: Any) -> Any:
 
 def sigmoid(input: Any) -> Any:
     """1 / (1 + e^-input), without overflow."""
-    return input.sigmoid() if isinstance(input, Tensor) else autograd_core.sigmoid(input)
+    return _sigmoid(floating(input, "sigmoid"))
+
+
+def _sigmoid(x: Any) -> Any:
+    """`sigmoid` of what is floating."""
+    return x.sigmoid() if isinstance(x, Tensor) else autograd_core.sigmoid(x)
 
 
 def logsigmoid(input: Any) -> Any:
     """ln(sigmoid(input)) = -ln(1 + e^-input), without overflow."""
-    return -autograd_core.softplus(-input)
+    return -autograd_core.softplus(-floating(input, "logsigmoid"))
 
 
 def hardsigmoid(input: Any) -> Any:
     """min(1, max(0, input / 6 + 1/2)); its subgradient at -3 and 3 is 0."""
-    return ops.hardtanh(input / 6 + 0.5, 0.0, 1.0)
+    return _hardsigmoid(floating(input, "hardsigmoid"))
+
+
+def _hardsigmoid(x: Any) -> Any:
+    """`hardsigmoid` of what is floating."""
+    return ops.hardtanh(x / 6 + 0.5, 0.0, 1.0)
 
 
 def tanh(input: Any) -> Any:
     """Hyperbolic tangent, (e^x - e^-x) / (e^x + e^-x)."""
-    return np.tanh(input)
+    return np.tanh(floating(input, "tanh"))
 
 
 def tanhshrink(input: Any) -> Any:
     """The input less its hyperbolic tangent, x - tanh(x)."""
+    input = floating(input, "tanhshrink")
     return input - np.tanh(input)
 
 
@@ -107,7 +119,8 @@ def smht(input: Any, a: float, b: float, c: float | None = None, d: float | None
         c: growth of the denominator on the right; None for a.
         d: growth of the denominator on the left; None for b.
     """
-    c, d = a if c is None else c, b if d is None else d
+    input = floating(input, "smht")
+    a, b, c, d = number(a), number(b), number(a if c is None else c), number(b if d is None else d)
     odd = np.tanh(input * ((a + b) / 2))
     if c == a and d == b:
         return odd
@@ -125,17 +138,17 @@ def relu(input: Any) -> Any:
 
 def relu6(input: Any) -> Any:
     """min(6, max(0, input)); its subgradient at 0 and 6 is 0."""
-    return ops.hardtanh(input, 0.0, 6.0)
+    return ops.hardtanh(floating(input, "relu6"), 0.0, 6.0)
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """The input limited to [min_val, max_val]; its subgradient at the limits is 0."""
-    return ops.hardtanh(input, min_val, max_val)
+    return ops.hardtanh(floating(input, "hardtanh"), number(min_val), number(max_val))
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
     """The input x where x > 0, negative_slope x elsewhere; its subgradient at 0 is negative_slope. Maas et al. 2013."""
-    return ops.leaky_relu(input, negative_slope)
+    return ops.leaky_relu(floating(input, "leaky_relu"), number(negative_slope))
 
 
 def prelu(input: Any, weight: Any) -> Any:
@@ -150,6 +163,7 @@ def prelu(input: Any, weight: Any) -> Any:
     Raises:
         ShapeError: the weight is not a vector, or has neither one slope nor one per channel.
     """
+    input, weight = floating(input, "prelu"), array(weight, "prelu")
     shape = input.shape
     slopes = weight.shape
     if slopes == (1,):
@@ -165,21 +179,23 @@ def prelu(input: Any, weight: Any) -> Any:
 
 def elu(input: Any, alpha: float = 1.0) -> Any:
     """The input x where x > 0, alpha (e^x - 1) elsewhere; its subgradient at 0 is alpha. Clevert et al. 2016."""
-    return ops.elu(input, alpha)
+    return ops.elu(floating(input, "elu"), number(alpha))
 
 
 def selu(input: Any) -> Any:
     """Scaled ELU, lambda elu(x, alpha) with lambda = 1.0507, alpha = 1.67326; its subgradient at 0 is lambda alpha."""
-    return ops.elu(input, SELU_ALPHA) * SELU_SCALE
+    return ops.elu(floating(input, "selu"), SELU_ALPHA) * SELU_SCALE
 
 
 def celu(input: Any, alpha: float = 1.0) -> Any:
     """max(0, x) + min(0, alpha (e^(x/alpha) - 1)), with a continuous derivative for every alpha. Barron 2017."""
+    input, alpha = floating(input, "celu"), number(alpha)
     return ops.elu(input) if alpha == 1 else ops.elu(input / alpha) * alpha
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
+    input, beta, threshold = floating(input, "softplus"), number(beta), number(threshold)
     scaled = input if beta == 1 else input * beta
     out = autograd_core.softplus(scaled)
     out = out if beta == 1 else out / beta
@@ -208,13 +224,14 @@ def gelu(input: Any, approximate: Approximation = "none") -> Any:
     Raises:
         ArgumentError: the approximation is unknown.
     """
+    input = floating(input, "gelu")
     if approximate == "none":
         return input * ops.ndtr(input)
     check_approximation(approximate)
     # (1 + tanh(u)) / 2 = sigmoid(2u), in fewer steps.
     if input.dtype.itemsize == 2:  # the square overflows float16; at 20 the sigmoid is 0 or 1
-        return input * sigmoid(_gelu_exponent(np.clip(input, -20, 20)))
-    return input * sigmoid(_gelu_exponent(input))
+        return input * _sigmoid(_gelu_exponent(np.clip(input, -20, 20)))
+    return input * _sigmoid(_gelu_exponent(input))
 
 
 def _gelu_exponent(x: Any) -> Any:
@@ -224,26 +241,31 @@ def _gelu_exponent(x: Any) -> Any:
 
 def silu(input: Any) -> Any:
     """Sigmoid linear unit, x sigmoid(x), also known as Swish-1."""
-    return input * sigmoid(input)
+    input = floating(input, "silu")
+    return input * _sigmoid(input)
 
 
 def swish(input: Any, beta: Any = 1.0) -> Any:
     """Product x sigmoid(beta x); beta is a number or a Tensor that is learned. Ramachandran et al. 2018."""
-    return input * sigmoid(input * beta)
+    input = floating(input, "swish")
+    return input * _sigmoid(input * number(beta))
 
 
 def hardswish(input: Any) -> Any:
     """Product x min(1, max(0, x / 6 + 1/2)); its subgradient at -3 is 0, at 3 it is 1. Howard et al. 2019."""
-    return input * hardsigmoid(input)
+    input = floating(input, "hardswish")
+    return input * _hardsigmoid(input)
 
 
 def mish(input: Any) -> Any:
     """Product x tanh(ln(1 + e^x)). Misra 2019."""
+    input = floating(input, "mish")
     return input * np.tanh(autograd_core.softplus(input))
 
 
 def softsign(input: Any) -> Any:
     """Quotient x / (1 + |x|)."""
+    input = floating(input, "softsign")
     return input / (np.abs(input) + 1)
 
 
@@ -276,14 +298,19 @@ def softmax(input: Any, dim: int | None = None, *, axis: int | None = None, dtyp
         ShapeError: the input has no such axis.
         ArgumentError: dim and axis are both given and differ.
     """
-    return ops.softmax(input if dtype is None else input.astype(dtype), one_axis("softmax", dim, axis))
+    return ops.softmax(_cast("softmax", input, dtype), one_axis("softmax", dim, axis))
 
 
 def softmin(input: Any, dim: int | None = None, *, axis: int | None = None, dtype: Any = None) -> Any:
     """softmax(-x); see `softmax`."""
-    return softmax(-input, one_axis("softmin", dim, axis), dtype=dtype)
+    return ops.softmax(-_cast("softmin", input, dtype), one_axis("softmin", dim, axis))
 
 
 def log_softmax(input: Any, dim: int | None = None, *, axis: int | None = None, dtype: Any = None) -> Any:
     """Logarithm of softmax, x - ln(sum(e^x)) along an axis; see `softmax`."""
-    return ops.log_softmax(input if dtype is None else input.astype(dtype), one_axis("log_softmax", dim, axis))
+    return ops.log_softmax(_cast("log_softmax", input, dtype), one_axis("log_softmax", dim, axis))
+
+
+def _cast(name: str, input: Any, dtype: Any) -> Any:
+    """The input in this dtype if there is one, floating in any case."""
+    return floating(input if dtype is None else array(input, name).astype(dtype), name)

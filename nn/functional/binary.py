@@ -14,6 +14,7 @@ from autograd_core import softplus
 from autograd_core.context import current
 from autograd_core.ops import binary_losses
 
+from .._checks import array
 from ._reduction import Reduction, broadcast, looked_at, matching, reduced, refuse, seen, values
 from .activation import relu
 
@@ -55,6 +56,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
         ShapeError: the weight does not broadcast to the input's shape.
     """
     name = "binary_cross_entropy"
+    input = array(input, name)
     y = matching(name, input, target)
     fix = "pass logits through a sigmoid, or use the loss with logits"
     check_unit_interval(name, "probability", values(input), fix)
@@ -84,6 +86,7 @@ def binary_cross_entropy_with_logits(
         ShapeError: a weight does not broadcast to the input's shape.
     """
     name = "binary_cross_entropy_with_logits"
+    input = array(input, name)
     y = matching(name, input, target)
     labels = values(y)
     # A label of 0 or 1 only turns the logit's sign: one softplus, which keeps the digits of small losses.
@@ -125,6 +128,7 @@ def hinge_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
     Raises:
         ArgumentError: a label is neither -1 nor 1.
     """
+    input = array(input, "hinge_loss")
     return reduced("hinge_loss", relu(1 - input * _signs("hinge_loss", input, target)), reduction)
 
 
@@ -139,4 +143,5 @@ def perceptron_loss(input: Any, target: Any, reduction: Reduction = "mean") -> A
     Reference:
         Rosenblatt, "The Perceptron", Psychological Review 65 (1958).
     """
+    input = array(input, "perceptron_loss")
     return reduced("perceptron_loss", relu(input * -_signs("perceptron_loss", input, target)), reduction)

@@ -11,7 +11,7 @@ import numpy as np
 from autograd_core.errors import ArgumentError, ShapeError
 from autograd_core.ops.windows import contract, windows
 
-from .._checks import is_integer, place, require
+from .._checks import floating, is_integer, place, require
 
 __all__ = ["conv1d", "conv2d", "conv3d", "per_axis", "sides"]
 
@@ -104,6 +104,7 @@ def _convolution(
     stride = per_axis(name, "stride", stride, rank, 1, example)
     dilation = per_axis(name, "dilation", dilation, rank, 1, example)
     require(is_integer(groups, 1), name, "groups", "a positive integer", groups, example)
+    input = floating(input, name)
     _check_shapes(name, rank, input.shape, weight.shape, None if bias is None else bias.shape, groups)
     kernel = weight.shape[2:]
     around = sides(name, padding, kernel, stride, dilation, example)

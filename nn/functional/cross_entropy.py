@@ -16,7 +16,7 @@ from autograd_core import Tensor
 from autograd_core.errors import ArgumentError, DTypeError, ShapeError
 from autograd_core.ops.binary_losses import clamped_log
 
-from .._checks import is_integer, is_number, place, require
+from .._checks import array, is_integer, is_number, number, place, require
 from ._reduction import (
     Reduction,
     as_dtype,
@@ -71,6 +71,7 @@ def cross_entropy(
         Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016, section 7 (label smoothing).
     """
     name = "cross_entropy"
+    input, label_smoothing = array(input, name), number(label_smoothing)
     shape = input.shape
     axis = _class_axis(name, input)
     labels = values(target)
@@ -106,6 +107,7 @@ def nll_loss(
     Raises:
         ShapeError, DTypeError, ArgumentError: as in `cross_entropy`.
     """
+    input = array(input, "nll_loss")
     axis = _class_axis("nll_loss", input)
     if ignore_index != _IGNORED:
         check_class_options("nll_loss", ignore_index)
@@ -130,6 +132,7 @@ def nll_from_probabilities(input: Any, target: Any, weight: Any = None, reductio
         ShapeError, DTypeError: as in `cross_entropy`.
     """
     name = "nll_from_probabilities"
+    input = array(input, name)
     axis = _class_axis(name, input)
     labels = values(target)
     check_unit_interval(name, "probability", values(input), "pass logits through softmax, or use cross_entropy")

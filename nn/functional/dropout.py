@@ -9,7 +9,7 @@ import numpy as np
 from autograd_core import random
 from autograd_core.errors import DTypeError, ShapeError
 
-from .._checks import is_number, place, require
+from .._checks import array, is_number, place, require
 
 __all__ = ["dropout", "dropout1d", "dropout2d", "gaussian_noise"]
 
@@ -38,6 +38,7 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True) -> Any:
     Raises:
         ShapeError: the input has neither two nor three axes.
     """
+    input = array(input, "dropout1d")
     if len(input.shape) not in (2, 3):
         raise ShapeError(
             f"dropout1d: the input must be (N, C, L) or (C, L), got shape {input.shape}; use dropout for features, "
@@ -52,6 +53,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True) -> Any:
     Raises:
         ShapeError: the input does not have four axes.
     """
+    input = array(input, "dropout2d")
     if len(input.shape) != 4:
         raise ShapeError(
             f"dropout2d: the input must be (N, C, H, W), got shape {input.shape}; use dropout1d for (N, C, L), or add "
@@ -75,6 +77,7 @@ def gaussian_noise(input: Any, sigma: float, training: bool = True) -> Any:
         DTypeError: the input is not floating.
     """
     require(is_number(sigma, 0), "gaussian_noise", "sigma", "a number >= 0", sigma, "sigma=0.1")
+    input = array(input, "gaussian_noise")
     if not training or sigma == 0:
         return input
     _require_floating("gaussian_noise", input)
@@ -84,6 +87,7 @@ def gaussian_noise(input: Any, sigma: float, training: bool = True) -> Any:
 def _dropped(name: str, input: Any, p: float, training: bool, window: int | None) -> Any:
     """Dropout of elements, or of all elements of the last `window` axes together."""
     require(is_number(p, 0, 1), name, "p", "a probability in [0, 1]", p, "p=0.5")
+    input = array(input, name)
     if not training or p == 0:
         return input
     _require_floating(name, input)

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_core.errors import ShapeError
 
-from .._checks import place
+from .._checks import floating, place
 from .activation import gelu, relu, sigmoid, swish
 from .linear import linear
 
@@ -24,6 +24,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     Raises:
         ShapeError: the input has no such axis, or it has an odd length.
     """
+    input = floating(input, "glu")
     shape = input.shape
     if not -len(shape) <= dim < len(shape) or shape[dim] % 2:
         raise ShapeError(

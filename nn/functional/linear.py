@@ -9,7 +9,7 @@ import numpy as np
 
 from autograd_core.errors import ShapeError
 
-from .._checks import place
+from .._checks import floating, place
 
 __all__ = ["linear"]
 
@@ -28,6 +28,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     Raises:
         ShapeError: the weight or bias has another number of axes, or lengths do not fit.
     """
+    input = floating(input, "linear")
     shape, sizes = input.shape, weight.shape
     # One comparison for the lengths and the weight's number of axes; slices are also those of ().
     if shape[-1:] != sizes[1:] or not shape or (bias is not None and bias.shape != sizes[:1]):

@@ -15,7 +15,7 @@ import numpy as np
 from autograd_core.errors import ArgumentError, where
 from autograd_core.ops.piecewise import huber
 
-from .._checks import is_number, require
+from .._checks import array, is_number, number, require
 from ._reduction import Reduction, looked_at, matching, possible, reduced, refuse, seen, values
 
 __all__ = [
@@ -39,17 +39,20 @@ def mse_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
         target: of the same shape; converted to the predictions' dtype.
         reduction: "mean" over all elements, "sum", or "none".
     """
+    input = array(input, "mse_loss")
     return reduced("mse_loss", (input - matching("mse_loss", input, target)) ** 2, reduction)
 
 
 def half_squared_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
     """Half the squared error, 1/2 (input - target)^2, reduced: the loss of Adaline and of least squares."""
+    input = array(input, "half_squared_loss")
     loss = reduced("half_squared_loss", (input - matching("half_squared_loss", input, target)) ** 2, reduction)
     return loss * 0.5
 
 
 def l1_loss(input: Any, target: Any, reduction: Reduction = "mean") -> Any:
     """Absolute error, |input - target|, reduced; its subgradient at 0 is 0."""
+    input = array(input, "l1_loss")
     return reduced("l1_loss", np.abs(input - matching("l1_loss", input, target)), reduction)
 
 
@@ -60,6 +63,7 @@ def check_positive(name: str, option: str, value: Any, zero: bool = False) -> No
 
 
 def _huber(name: str, input: Any, target: Any, delta: float) -> Any:
+    input = array(input, name)
     return huber(input - matching(name, input, target), delta)
 
 
@@ -75,7 +79,7 @@ def huber_loss(input: Any, target: Any, reduction: Reduction = "mean", delta: fl
         Huber, "Robust Estimation of a Location Parameter", Ann. Math. Statist. 35 (1964).
     """
     check_positive("huber_loss", "delta", delta)
-    return reduced("huber_loss", _huber("huber_loss", input, target, delta), reduction)
+    return reduced("huber_loss", _huber("huber_loss", input, target, number(delta)), reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: Reduction = "mean", beta: float = 1.0) -> Any:
@@ -87,6 +91,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: Reduction = "mean", beta:
         ArgumentError: beta is negative.
     """
     check_positive("smooth_l1_loss", "beta", beta, zero=True)
+    input, beta = array(input, "smooth_l1_loss"), number(beta)
     if beta == 0:
         return reduced("smooth_l1_loss", np.abs(input - matching("smooth_l1_loss", input, target)), reduction)
     return reduced("smooth_l1_loss", _huber("smooth_l1_loss", input, target, beta), reduction) * (1 / beta)
@@ -106,6 +111,7 @@ def kl_div(input: Any, target: Any, reduction: Any = "mean", log_target: bool = 
     Raises:
         ArgumentError: a probability is negative.
     """
+    input = array(input, "kl_div")
     target = matching("kl_div", input, target)
     if log_target:
         p = np.exp(target)
@@ -152,7 +158,7 @@ def l2_penalty(parameters: Any, lam: float) -> Any:
     total, *others = [(w**2).sum() for w in _penalized("l2_penalty", parameters, lam)]
     for part in others:
         total = total + part
-    return total * lam
+    return total * number(lam)
 
 
 def l1_penalty(parameters: Any, lam: float) -> Any:
@@ -160,4 +166,4 @@ def l1_penalty(parameters: Any, lam: float) -> Any:
     total, *others = [np.abs(w).sum() for w in _penalized("l1_penalty", parameters, lam)]
     for part in others:
         total = total + part
-    return total * lam
+    return total * number(lam)

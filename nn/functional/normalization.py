@@ -1,7 +1,8 @@
 """Normalizations as functions: batch, instance, group, layer and RMS, one formula over different axes.
 
 All compute the normalization of a float16 input in float32, and return float16. With eps = 0, a feature of variance 0
-is divided by 1, so that values and gradients stay finite.
+is divided by 1, so that values and gradients stay finite. Integers and booleans are computed as floating numbers (see
+`_checks.floating`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError
 
-from .._checks import is_integer, place
+from .._checks import floating, is_integer, number, place
 from ._normalize import EpsPlacement, check_placement, check_shapes, folded, is_half, move, normalize
 
 __all__ = [
@@ -66,6 +67,7 @@ def batch_norm(
     """
     if eps_placement != "variance":
         check_placement(eps_placement)
+    input, eps = floating(input, "batch_norm"), number(eps)
     size = input.shape
     rank = len(size)
     if not -rank <= feature_axis < rank:
@@ -144,6 +146,7 @@ def instance_norm(
         ArgumentError: the placement is unknown, or there are no running statistics to use.
     """
     check_placement(eps_placement, "instance_norm")
+    input, eps = floating(input, "instance_norm"), number(eps)
     size = input.shape
     if len(size) < 3:
         raise ShapeError(
@@ -202,6 +205,7 @@ def group_norm(
         ArgumentError: the groups do not divide the channels, or the placement is unknown.
     """
     check_placement(eps_placement, "group_norm")
+    input, eps = floating(input, "group_norm"), number(eps)
     size = input.shape
     if len(size) < 2:
         raise ShapeError(
@@ -247,6 +251,7 @@ def layer_norm(
         ShapeError: the input does not end in normalized_shape, or the parameters are not of it.
         ArgumentError: the placement is unknown.
     """
+    input, eps = floating(input, "layer_norm"), number(eps)
     axes = _trailing("layer_norm", input, normalized_shape, eps_placement, weight, bias)
     if is_half(input):
         x = input.astype(np.float32)
@@ -280,9 +285,10 @@ def rms_norm(
         ShapeError: the input does not end in normalized_shape, or the weight is not of it.
         ArgumentError: the placement is unknown.
     """
+    input, eps = floating(input, "rms_norm"), number(eps)
     axes = _trailing("rms_norm", input, normalized_shape, eps_placement, weight)
     if eps is None:
-        eps = float(np.finfo(np.result_type(input.dtype, 1.0)).eps)  # integers are computed in float64
+        eps = float(np.finfo(input.dtype).eps)
     if is_half(input):
         x = input.astype(np.float32)
         return rms_norm(x, normalized_shape, weight, eps, eps_placement=eps_placement).astype(np.float16)

@@ -10,7 +10,7 @@ import numpy as np
 from autograd_core.errors import ArgumentError, ShapeError
 from autograd_core.ops.windows import window_max, window_sum
 
-from .._checks import is_integer, place, require
+from .._checks import array, floating, is_integer, place, require
 from .convolution import per_axis
 
 __all__ = [
@@ -82,6 +82,7 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     kernel, stride, padding, dilation = check_max_pool(name, rank, kernel, stride, padding, dilation, return_indices)
+    input = array(input, name)
     spans = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
     behind = _behind(name, rank, input.shape, spans, stride, padding, ceil_mode)
     if any(padding) or any(behind):
@@ -149,6 +150,7 @@ def _avg_pool(
     divisor: Any,
 ) -> Any:
     kernel, stride, padding = check_pool(name, rank, kernel, stride, padding, divisor)
+    input = floating(input, name)
     sizes = input.shape[-rank:]
     behind = _behind(name, rank, input.shape, kernel, stride, padding, ceil_mode)
     if any(padding) or any(behind):
@@ -259,6 +261,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
 
 
 def _adaptive(name: str, rank: int, input: Any, output_size: Any) -> Any:
+    input = floating(input, name)
     shape = input.shape
     if len(shape) not in (rank + 1, rank + 2) or not all(shape[-rank:]):
         layout = "(N, C, H, W), or (C, H, W)" if rank == 2 else "(N, C, L), or (C, L)"

@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd_core.errors import ShapeError
 
-from .._checks import is_integer, place, require
+from .._checks import array, is_integer, place, require
 
 __all__ = ["flatten"]
 
@@ -29,6 +29,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """
     for name, axis in (("start_dim", start_dim), ("end_dim", end_dim)):
         require(is_integer(axis), "flatten", name, "an integer", axis, "flatten(x, start_dim=1)")
+    input = array(input, "flatten")
     shape = tuple(input.shape) or (1,)
     return input.reshape(flattened("flatten", shape, start_dim, end_dim))
 
