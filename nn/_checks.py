@@ -9,7 +9,7 @@ import numpy as np
 from autograd_core.checks import is_integer, is_number, require
 from autograd_core.context import current
 from autograd_core.errors import where
-from autograd_core.tensor import as_array
+from autograd_core.tensor import Tensor, as_array
 
 __all__ = ["array", "floating", "is_integer", "is_number", "number", "place", "require", "size"]
 
@@ -26,7 +26,7 @@ def floating(x: Any, by: str) -> Any:
     their dtype, where they wrap around, and takes their exponentials in float16.
     """
     try:
-        kind = x.dtype.kind
+        kind = (x._buffer if type(x) is Tensor else x).dtype.kind  # x.dtype, without the property's time
     except AttributeError:
         x = as_array(x, by)
         kind = x.dtype.kind

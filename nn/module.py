@@ -12,6 +12,7 @@ from autograd_core.context import STATE, Scope, State, current
 from autograd_core.errors import ArgumentError, where
 
 from . import _registration as registration
+from ._modes import set_training
 from .hooks import Hookable, HookHandle
 from .parameter import Parameter
 from .state import KeyReport, load_into
@@ -204,8 +205,7 @@ class Module(Hookable):
     ) -> Iterator[tuple[str, Parameter]]:
         """The parameters by dotted path, in the order of assignment; a shared one once.
 
-        The outermost module warns about modules and parameters in a plain list, tuple or dict that are not registered
-        anywhere in it.
+        The outermost module warns about what is in a plain list, tuple or dict and registered nowhere in it.
         """
         seen: set[int] = set()
         within = list(self._within(prefix, recurse, remove_duplicate))
@@ -289,13 +289,15 @@ class Module(Hookable):
     # -- modes
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Sets training mode (or evaluation mode) here and below."""
-        for module in self.modules():
-            module.__dict__["training"] = bool(mode)
+        """Sets training mode (or evaluation mode) here and below.
+
+        A module below that defines `train` itself is asked, such as one that keeps its batch norm in evaluation mode.
+        """
+        set_training(self, bool(mode), Module.train)
         return self
 
     def eval(self: Self) -> Self:
-        """Sets evaluation mode here and below."""
+        """Sets evaluation mode here and below, as `train(False)`."""
         return self.train(False)
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
@@ -364,8 +366,7 @@ class Module(Hookable):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> KeyReport:
         """Writes arrays into the parameters and buffers, in place; all of them or none.
 
-        A floating dtype is converted to the parameter's. A num_batches_tracked that is missing, as in old PyTorch
-        files, stays as it is.
+        A floating dtype is converted to the parameter's. A num_batches_tracked that old PyTorch files lack stays.
 
         Args:
             state_dict: arrays or Tensors by key, as `state_dict` gives them.

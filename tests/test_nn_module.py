@@ -90,6 +90,56 @@ def test_train_and_eval_reach_every_module() -> None:
     assert all(m.training for m in net.modules())
 
 
+class Frozen(nn.BatchNorm):
+    """The usual way to freeze batch norm."""
+
+    def train(self, mode: bool = True) -> Frozen:
+        return super().train(False)
+
+
+def test_train_asks_the_modules_that_define_it() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(Frozen(2), nn.Dropout()))
+    for _ in range(2):
+        net.train()
+        assert [m.training for m in net.modules()] == [True, True, True, False, True]
+    modes: list[bool] = []
+    net[0].train = modes.append  # an instance may define it, too
+    net.eval().train()
+    assert modes == [False, True]
+    assert [m.training for m in net.modules()] == [True, True, True, False, True]
+
+
+def test_train_of_a_module_that_freezes_what_it_holds() -> None:
+    class Backbone(nn.Sequential):
+        def train(self, mode: bool = True) -> Backbone:
+            super().train(mode)
+            self[1].eval()
+            return self
+
+    net = nn.Sequential(Backbone(nn.Linear(2, 2), nn.BatchNorm(2)), nn.Tanh()).eval().train()
+    assert [m.training for m in net.modules()] == [True, True, True, False, True]
+
+
+def test_train_visits_a_shared_module_once_and_ends_in_a_ring() -> None:
+    calls: list[bool] = []
+    shared = nn.Tanh()
+    shared.train = calls.append  # type: ignore[assignment]
+    net = Module()
+    net.a, net.b = nn.Sequential(shared), nn.Sequential(shared)
+    net.a.__dict__["ring"] = net  # assigning it is refused
+    net.eval()
+    assert calls == [False]
+    assert not net.training
+    assert not net.b.training
+    outer, innermost = Module(), nn.Tanh()
+    outer.a = outer.b = innermost
+    for _ in range(40):  # 2^41 paths lead to the innermost
+        outer, inner = Module(), outer
+        outer.a = outer.b = inner
+    outer.eval()
+    assert not innermost.training
+
+
 def test_zero_grad_and_apply() -> None:
     net = Net()
     net(Tensor(np.ones((4, 3), np.float32) * np.arange(4, dtype=np.float32)[:, None])).sum().backward()

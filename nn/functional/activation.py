@@ -71,7 +71,8 @@ def step(input: Any) -> Any:
 
 def sigmoid(input: Any) -> Any:
     """1 / (1 + e^-input), without overflow."""
-    return _sigmoid(floating(input, "sigmoid"))
+    x = floating(input, "sigmoid")
+    return x.sigmoid() if isinstance(x, Tensor) else autograd_core.sigmoid(x)
 
 
 def _sigmoid(x: Any) -> Any:
