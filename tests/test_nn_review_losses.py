@@ -261,6 +261,31 @@ def test_without_eps_a_constant_is_divided_by_1(placement: Any, dtype: Any, rng:
     np.testing.assert_allclose(running, x / np.array([1, 2], dtype), rtol=1e-6)
 
 
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("value", [0.1, -1e100, 12345.678])
+def test_a_constant_whose_mean_is_rounded_is_divided_by_1(placement: Any, value: float) -> None:
+    x = np.full((10, 3, 7), value)
+    x[:, 1] = np.arange(70).reshape(10, 7)
+    options: Any = {"eps": 0, "eps_placement": placement, "dtype": np.float64}
+    layers = [nn.BatchNorm(3, **options), nn.InstanceNorm(3, **options), nn.GroupNorm(3, 3, **options)]
+    for norm in [*layers, nn.LayerNorm(7, **options)]:
+        t = Tensor(x, requires_grad=True)
+        out = norm(t)
+        (out * np.cos(np.arange(210)).reshape(x.shape)).sum().backward()
+        np.testing.assert_allclose(out.data[:, [0, 2]], 0, atol=abs(value) * 1e-15)
+        assert np.abs(t.grad.data[:, [0, 2]]).max() <= 2  # not one over a rounding error
+        assert out.data[:, 1].std() > 0.9
+    run = ac.compile(nn.LayerNorm(7, **options))
+    for part in (x, x[:, ::-1]):
+        np.testing.assert_allclose(run(Tensor(part)).data, nn.LayerNorm(7, **options)(part).data, atol=1e-12)
+    assert nn.GroupNorm(1, 3, eps=0)(np.ones((0, 3), np.float32)).shape == (0, 3)
+
+
+def test_a_feature_of_no_variance_that_varies_is_divided_by_1() -> None:
+    x = np.array([[0.0, 1e-200, 2e-200]])  # the squares are 0
+    assert np.isfinite(nn.LayerNorm(3, eps=0, dtype=np.float64)(x).data).all()
+
+
 def test_a_group_of_one_value_is_its_bias_in_a_batch_of_one_too() -> None:
     x = Tensor(np.array([[3.0, 4.0]]), requires_grad=True)
     out = F.group_norm(x, 2, np.ones(2), np.array([5.0, 6.0]))

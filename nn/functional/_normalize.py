@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from autograd_core import Tensor
+from autograd_core import Tensor, stop_gradient
 from autograd_core.context import current
 from autograd_core.errors import ArgumentError, ShapeError, where
 
@@ -41,13 +41,14 @@ def is_half(x: Any) -> bool:
     return x.dtype.char == "e"  # type: ignore[no-any-return]
 
 
-def scale_of(var: Any, weight: Any, eps: float, placement: EpsPlacement) -> Any:
+def scale_of(var: Any, weight: Any, eps: float, placement: EpsPlacement, constant: Any = False) -> Any:
     """What the centred input is multiplied by: weight / sqrt(var + eps) or weight / (std + eps).
 
-    With eps = 0, the weight alone where the variance is 0: a constant is 0 when centred, and stays so.
+    With eps = 0, the weight alone where the variance is 0 or `constant` holds: a constant is 0 when centred, or a
+    rounding away from it, and stays so.
     """
     if eps == 0:
-        zero = var == 0
+        zero = (var == 0) | constant
         deviation = np.sqrt(np.where(zero, 1, var))
     elif placement == "variance":
         deviation = np.sqrt(var + eps)
@@ -63,6 +64,14 @@ def folded(mean: Any, var: Any, weight: Any, bias: Any, eps: float, placement: E
     """Scale and shift such that normalization with these statistics is x * scale + shift."""
     scale = scale_of(var, weight, eps, placement)
     return scale, (-mean * scale if bias is None else bias - mean * scale)
+
+
+def _constant(x: Any, axes: int | tuple[int, ...], keepdims: bool) -> Any:
+    """Where all elements over the axes are equal. Their variance need not be 0: their mean may be rounded."""
+    if 0 in x.shape:
+        return False
+    x = stop_gradient(x)
+    return np.max(x, axis=axes, keepdims=keepdims) == np.min(x, axis=axes, keepdims=keepdims)
 
 
 def normalize(
@@ -101,7 +110,8 @@ def normalize(
     mean = x.mean(axis=axes, keepdims=keepdims) if centre else None
     centred = x if mean is None else x - mean
     var = (centred**2).mean(axis=axes, keepdims=keepdims)
-    out = centred * scale_of(var, weight, eps, placement)
+    constant = eps == 0 and centre and _constant(x, axes, keepdims)
+    out = centred * scale_of(var, weight, eps, placement, constant)
     return (out if bias is None else out + bias), mean, var
 
 
