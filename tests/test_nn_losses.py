@@ -182,6 +182,43 @@ def test_logits_are_stable_at_extremes(dtype: Any) -> None:
         np.testing.assert_array_equal(x.grad.data, [0, 0, 1, -1, 0.5 - y[-1]])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("weight", [None, 2.0, 0.0])
+def test_infinite_logits(dtype: Any, soft: bool, weight: float | None) -> None:
+    """Right ones cost nothing, others everything (a positive label that weighs nothing costs nothing, too)."""
+    logits, labels = [np.inf, np.inf, -np.inf, -np.inf, 0.5], [1.0, 0, 0, 1, 1]
+    values, slopes = [0, np.inf, 0, np.inf, np.log1p(np.exp(-0.5))], [0, 1, 0, -1, -1 / (1 + np.exp(0.5))]
+    if soft:
+        logits, labels = [*logits, np.inf, -np.inf], [*labels, 0.25, 0.25]
+        values, slopes = [*values, np.inf, np.inf], [*slopes, 0.75, -0.25]
+    if weight is not None:
+        one = np.array(labels) == 1
+        some = (np.array(labels) > 0) & (np.array(logits) < 0)
+        values = np.where(one | some, np.where(weight == 0, 0, np.array(values) * max(weight, 1)), values)
+        slopes = np.where(one | some, np.array(slopes) * weight, slopes)
+    y, w = np.array(labels, dtype), None if weight is None else np.full(len(labels), weight)
+
+    def loss(a: Any, b: Any) -> Any:
+        return F.binary_cross_entropy_with_logits(a, b, reduction="none", pos_weight=w)
+
+    for function in (loss, ac.compile(loss), ac.compile(loss, backend="numba")):
+        x = Tensor(np.array(logits, dtype), requires_grad=True)
+        out = function(x, y)
+        np.testing.assert_allclose(out.data, values, rtol=1e-6)
+        out.backward(np.ones(len(labels), dtype))
+        np.testing.assert_allclose(x.grad.data, slopes, rtol=1e-6)
+        assert out.dtype == x.grad.dtype == dtype
+    nan = F.binary_cross_entropy_with_logits(np.array([np.nan], dtype), np.array([0.5]))
+    assert np.isnan(nan)
+
+
+def test_gradients_of_labels_at_infinite_logits() -> None:
+    y = Tensor([1.0, 0.0, 0.5], requires_grad=True)
+    F.binary_cross_entropy_with_logits(np.array([np.inf, -np.inf, 3]), y, reduction="sum").backward()
+    np.testing.assert_allclose(y.grad.data, [-np.inf, np.inf, -3])
+
+
 def test_labels_of_0_and_1_may_be_learnt_too() -> None:
     y = Tensor(HARD.astype(float), requires_grad=True)
     F.binary_cross_entropy_with_logits(REAL, y, reduction="sum").backward()

@@ -72,7 +72,7 @@ def binary_cross_entropy_with_logits(
 ) -> Any:
     """`binary_cross_entropy` of sigmoid(x), from the logits x, without overflow: ln(1 + e^x) - y x, reduced.
 
-    With `pos_weight` w, the terms of y are multiplied by it: (1 - y) ln(1 + e^x) + w y ln(1 + e^-x).
+    At infinite logits it is 0 where they are right (label 1 at infinity, 0 at minus infinity), infinite elsewhere. With `pos_weight` w, the terms of y are multiplied by it: (1 - y) ln(1 + e^x) + w y ln(1 + e^-x).
 
     Args:
         input: logits, of any shape.
@@ -93,17 +93,18 @@ def binary_cross_entropy_with_logits(
     hard = seen(labels) and not getattr(y, "requires_grad", False) and bool((labels * labels == labels).all())
     if not hard:
         check_unit_interval(name, "label", labels, "map labels in {-1, 1} with (y + 1) / 2")
-    if hard:
+    pos_weight = None if pos_weight is None else broadcast(name, "pos_weight", pos_weight, input)
+    logits = values(input)
+    # Infinite logits, which may come where a step is being recorded, take the operator that leaves 0 times them out.
+    finite = current().trace is None and not (seen(logits) and not np.isfinite(logits).all())
+    if hard and (finite or pos_weight is None):
         loss = softplus(input * (1 - 2 * labels))
         if pos_weight is not None:
-            loss = loss * (1 + (broadcast(name, "pos_weight", pos_weight, input) - 1) * labels)
-    elif pos_weight is None and current().trace is not None:  # labels of 0 and 1 are not known yet: keeps digits, too
-        loss = (1 - y) * softplus(input) + y * softplus(-input)
-    elif pos_weight is None:
+            loss = loss * (1 + (pos_weight - 1) * labels)
+    elif finite and pos_weight is None:
         loss = softplus(input) - y * input
     else:
-        pos_weight = broadcast(name, "pos_weight", pos_weight, input)
-        loss = (1 - y) * softplus(input) + pos_weight * y * softplus(-input)
+        loss = binary_losses.logistic_loss(input, 1 - y, y if pos_weight is None else pos_weight * y)
     if weight is not None:
         loss = loss * broadcast(name, "weight", weight, input)
     return reduced(name, loss, reduction)
