@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .context import State, current
-from .errors import AutogradError, DTypeError, GraphError, NonFiniteError, ShapeError, where
+from .errors import AutogradError, AxisError, DTypeError, GraphError, NonFiniteError, ShapeError, where
 from .node import Constant, Node, next_number
 from .operator import Operator
 from .tensor import Tensor, as_array, entry_of
@@ -115,17 +115,13 @@ def failure(op: Operator, error: Exception, operands: tuple[Any, ...]) -> Except
         kind: type[Exception] = ShapeError
         fix = "make the shapes agree (np.expand_dims, reshape) or correct the axis"
         if isinstance(error, IndexError):
-            kind = _IndexShapeError
+            kind = AxisError
         return kind(f"{op.name}: the operands must fit together, {place}: {error}; {fix}. {where(op.name)}")
     if isinstance(error, TypeError):
         return DTypeError(
             f"{op.name}: the operands must have types that NumPy accepts, {place}: {error}. {where(op.name)}"
         )
     return error
-
-
-class _IndexShapeError(ShapeError, IndexError):
-    """A ShapeError that is an IndexError too, so that Python's own protocols (iteration) understand it."""
 
 
 # -- any operator ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "ArgumentError",
     "AutogradError",
+    "AxisError",
     "DTypeError",
     "FreedGraphError",
     "GraphError",
@@ -32,6 +33,10 @@ class AutogradError(Exception):
 
 class ShapeError(AutogradError, ValueError):
     """Shapes, axes or indices that do not fit together."""
+
+
+class AxisError(ShapeError, IndexError):
+    """A ShapeError that is an IndexError too, as NumPy's, so that Python's own protocols (iteration) understand it."""
 
 
 class NotIterableError(ShapeError, TypeError):

@@ -362,4 +362,5 @@ class Swish(Module):
 
     def extra_repr(self) -> str:
         """The steepness, as it is now."""
-        return "trainable=True" if self.trainable else f"beta={self.beta}"
+        beta = self.beta.item() if isinstance(self.beta, Parameter) else self.beta
+        return f"beta={beta:g}, trainable=True" if self.trainable else f"beta={beta}"

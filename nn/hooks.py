@@ -55,6 +55,13 @@ def _both(changed: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return changed[0], changed[1]
 
 
+def _check(method: str, hook: Any, example: str) -> None:
+    if not callable(hook):
+        raise ArgumentError(
+            f"{method}: the hook must be a function, got {type(hook).__name__}; e.g. {example}. {where(method)}"
+        )
+
+
 class HookHandle:
     """What registering a hook returns; `remove()` takes that registration away again.
 
@@ -93,11 +100,20 @@ class Hookable:
 
         Returns:
             A handle; `handle.remove()` takes the hook away, as does the end of a `with` block.
+
+        Raises:
+            ArgumentError: the hook is no function.
         """
+        _check("register_forward_pre_hook", hook, "lambda module, args: None")
         return self._add_hook("before", Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> HookHandle:
         """Calls `hook(module, args, output)` after forward; a value returned replaces the output.
 
@@ -105,10 +121,20 @@ class Hookable:
             hook: the function; `with_kwargs` it is called as `hook(module, args, kwargs, output)`.
             prepend: run it before the hooks that are there already.
             with_kwargs: hand it the keyword arguments as well.
+            always_call: False only; a hook is not called where forward raises.
 
         Returns:
             A handle; `handle.remove()` takes the hook away, as does the end of a `with` block.
+
+        Raises:
+            ArgumentError: the hook is no function, or always_call is set.
         """
+        _check("register_forward_hook", hook, "lambda module, args, output: None")
+        if always_call:
+            raise ArgumentError(
+                f"register_forward_hook: always_call must be False, got {always_call!r}; a hook that must see failures "
+                f"is a try statement around the call. {where('register_forward_hook')}"
+            )
         return self._add_hook("after", Hook(hook, with_kwargs), prepend)
 
     def _add_hook(self, place: str, hook: Hook, prepend: bool) -> HookHandle:

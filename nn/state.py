@@ -42,10 +42,11 @@ def load_into(tensors: Mapping[str, Tensor], state_dict: Mapping[str, Any], stri
     found = {id(tensor) for key, tensor in tensors.items() if key in state_dict}
     missing = [key for key, tensor in tensors.items() if id(tensor) not in found]
     unexpected = [key for key in state_dict if key not in tensors]
-    problems = []
+    unmatched = []
     if strict:
-        problems += [f"missing {key} {tensors[key].shape}" for key in missing]
-        problems += [f"unexpected {key}" for key in unexpected]
+        unmatched += [f"missing {key} {tensors[key].shape}" for key in missing]
+        unmatched += [f"unexpected {key}" for key in unexpected]
+    problems = []
     arrays: dict[str, Any] = {}
     first: dict[int, str] = {}  # the first key of each tensor
     for key, tensor in tensors.items():
@@ -53,8 +54,7 @@ def load_into(tensors: Mapping[str, Tensor], state_dict: Mapping[str, Any], stri
             continue
         value = state_dict[key]
         try:
-            # A PyTorch parameter becomes an array by way of its detached self.
-            array = Tensor(value.detach() if hasattr(value, "detach") else value).data
+            array = _array(value)
         except (AutogradError, TypeError, ValueError, RuntimeError) as error:
             problems.append(f"{key} is not an array ({error})")
             continue
@@ -65,17 +65,29 @@ def load_into(tensors: Mapping[str, Tensor], state_dict: Mapping[str, Any], stri
         elif (other := first.setdefault(id(tensor), key)) != key and not _equal(array, arrays[other]):
             problems.append(f"{key} differs from {other}, which is the same tensor in this module")
         arrays[key] = array
-    if problems:
+    if unmatched or problems:
+        problems = unmatched + problems
+        skip = ", or pass strict=False to skip missing and unexpected keys" if unmatched else ""
         raise StateDictError(
             f"load_state_dict: the keys, shapes and dtypes must be those of this {module}, "
             f"got {len(problems)} that differ:\n  " + "\n  ".join(problems) + "\nNothing was "
-            "loaded; build the module with the options that it was saved with, or pass "
-            f"strict=False to skip missing and unexpected keys. {where('load_state_dict')}"
+            f"loaded; build the module with the options that it was saved with{skip}. {where('load_state_dict')}"
         )
     # The module's own arrays may be among the sources (tied or permuted weights): copied first.
     for key, array in {key: array.astype(tensors[key].dtype) for key, array in arrays.items()}.items():
         _write(tensors[key], array)
     return KeyReport(missing, unexpected)
+
+
+def _array(value: Any) -> Any:
+    """The array of a value; of a PyTorch tensor by way of its detached self, in float32 if NumPy lacks its dtype."""
+    value = value.detach() if hasattr(value, "detach") else value
+    try:
+        return Tensor(value).data
+    except (AutogradError, TypeError):
+        if not callable(getattr(value, "float", None)):
+            raise
+        return Tensor(value.float()).data  # bfloat16, for one
 
 
 def _equal(a: Any, b: Any) -> bool:

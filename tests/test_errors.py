@@ -14,7 +14,7 @@ from autograd_core.errors import ArgumentError, AutogradError, ShapeError
 
 def test_one_hierarchy():
     own = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
-    assert len(own) == 11
+    assert len(own) == 12
     for error in own:
         assert issubclass(error, AutogradError) and error.__doc__
 
@@ -153,3 +153,10 @@ def test_every_message_says_where():
         if "where(" not in text and "place(" not in text and place.split(":")[0] not in exempt
     ]
     assert not missing
+
+
+def test_an_axis_that_is_not_there_is_an_index_error_too() -> None:
+    with pytest.raises(errors.AxisError, match="axis 5 is out of bounds") as caught:
+        np.sum(ac.Tensor([1.0]), axis=5)
+    assert isinstance(caught.value, ShapeError)
+    assert isinstance(caught.value, IndexError)

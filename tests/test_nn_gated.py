@@ -54,7 +54,7 @@ def test_prelu_with_one_slope_takes_any_shape(shape: tuple[int, ...]) -> None:
 
 def test_swish_can_learn_its_steepness() -> None:
     layer = nn.Swish(0.5, trainable=True)
-    assert list(layer.state_dict()) == ["beta"] and repr(layer) == "Swish(trainable=True)"
+    assert list(layer.state_dict()) == ["beta"] and repr(layer) == "Swish(beta=0.5, trainable=True)"
     assert layer.beta.shape == () and layer.beta.dtype == np.float32
     x = POINTS.astype(np.float32)
     value, _ = run(layer, x)

@@ -111,3 +111,18 @@ def test_hooks_with_keyword_arguments() -> None:
     ) as e:
         layer(2.0)
     assert "called at test_nn_hooks.py:" in str(e.value)
+
+
+@pytest.mark.parametrize("method", ["register_forward_hook", "register_forward_pre_hook"])
+def test_a_hook_is_a_function(method: str) -> None:
+    layer = nn.Tanh()
+    with pytest.raises(ac.errors.ArgumentError, match=rf"^{method}: the hook must be a function, got int; e.g. lambda"):
+        getattr(layer, method)(3)
+    assert layer._hooks is None
+
+
+def test_hooks_that_are_always_called_are_not_offered() -> None:
+    layer = nn.Tanh()
+    layer.register_forward_hook(lambda *_: None, always_call=False)
+    with pytest.raises(ac.errors.ArgumentError, match="always_call must be False, got True"):
+        layer.register_forward_hook(lambda *_: None, always_call=True)

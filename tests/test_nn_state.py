@@ -388,3 +388,40 @@ def test_saving_errors(error: type[Exception], message: str, action: Any, tmp_pa
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         nn.save(Net(), tmp_path / "none" / "a")
+
+
+class Brain16:
+    """A tensor of another library in a dtype that NumPy lacks, as PyTorch's bfloat16."""
+
+    def __init__(self, values: Any, convertible: bool = True) -> None:
+        self.values, self.convertible = values, convertible
+
+    def detach(self) -> Brain16:
+        return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
+    def float(self) -> Any:
+        if not self.convertible:
+            raise TypeError("no float")
+        return np.asarray(self.values, np.float32)
+
+
+def test_a_dtype_that_numpy_lacks_is_converted() -> None:
+    layer = nn.Linear(2, 1)
+    layer.load_state_dict({"weight": Brain16([[1, 2]]), "bias": Brain16([3])})
+    assert layer.weight.data.tolist() == [[1, 2]]
+    assert layer.weight.dtype == np.float32
+    with pytest.raises(StateDictError, match=r"bias is not an array \(no float\)"):
+        layer.load_state_dict({"bias": Brain16([3], False)}, strict=False)
+
+
+def test_strict_is_not_blamed_for_a_shape() -> None:
+    layer = nn.Linear(2, 1)
+    for strict in (True, False):
+        with pytest.raises(StateDictError, match="weight has shape") as caught:
+            layer.load_state_dict({"weight": np.ones(3), "bias": np.ones(1)}, strict=strict)
+        assert "strict=False" not in str(caught.value)
+    with pytest.raises(StateDictError, match=r"pass strict=False to skip missing"):
+        layer.load_state_dict({"weight": np.ones((1, 2))})

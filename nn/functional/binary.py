@@ -72,7 +72,8 @@ def binary_cross_entropy_with_logits(
 ) -> Any:
     """`binary_cross_entropy` of sigmoid(x), from the logits x, without overflow: ln(1 + e^x) - y x, reduced.
 
-    At infinite logits it is 0 where they are right (label 1 at infinity, 0 at minus infinity), infinite elsewhere. With `pos_weight` w, the terms of y are multiplied by it: (1 - y) ln(1 + e^x) + w y ln(1 + e^-x).
+    With `pos_weight` w, the terms of y are multiplied by it: (1 - y) ln(1 + e^x) + w y ln(1 + e^-x). Infinite logits
+    cost 0 where they are right (for label 1 at infinity, for 0 at minus infinity), else infinity.
 
     Args:
         input: logits, of any shape.
