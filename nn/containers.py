@@ -9,6 +9,7 @@ import numpy as np
 
 from autograd_core.errors import ArgumentError, where
 
+from ._checks import is_integer, require
 from ._registration import check_name
 from .module import Module
 from .parameter import Parameter
@@ -237,6 +238,25 @@ class Sequential(ListOf):
             named = {str(i): module for i, module in enumerate(modules)}
         for name, module in named.items():
             self._put(name, module)
+
+    def __add__(self, other: Sequential) -> Sequential:
+        """A new row of the modules of both, which it shares with them."""
+        return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
+
+    def __mul__(self, times: int) -> Sequential:
+        """A new row of the same modules, `times` over: they share their parameters."""
+        return Sequential(*[*self] * self._times(times)) if is_integer(times) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Sequential:
+        if not is_integer(times):
+            return NotImplemented
+        return self.extend([*self] * (self._times(times) - 1))
+
+    def _times(self, times: int) -> int:
+        require(times > 0, "Sequential", "the factor", "a positive integer", times, "nn.Sequential(nn.Tanh()) * 2")
+        return int(times)
 
     def forward(self, x: Any) -> Any:
         """The output of the last module; `x` itself if there is none."""

@@ -19,12 +19,13 @@ class Dropout(Module):
 
     Args:
         p: probability of being off.
+        inplace: for PyTorch's sake; the result is a new array in any case.
 
     Raises:
         ArgumentError: p is not a number in [0, 1].
     """
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         name = type(self).__name__
         require(is_number(p, 0, 1), name, "p", "a probability in [0, 1]", p, f"{name}(p=0.5)")
         self.p = number(p)

@@ -11,6 +11,7 @@ from autograd_core.errors import ShapeError
 
 from . import functional as F
 from ._checks import is_integer, place, require, size
+from .functional.embedding import check_plain
 from .module import Module, Parameter
 
 __all__ = ["Embedding"]
@@ -26,10 +27,14 @@ class Embedding(Module):
         embedding_dim: length of a vector.
         padding_idx: the index of padding: its vector starts at 0 and gets no gradient. A negative one counts from the
             end.
+        max_norm: None only: PyTorch's other options are not offered, and refused.
+        norm_type: of max_norm.
+        scale_grad_by_freq: False only.
+        sparse: False only.
         dtype: of the weight, float32 by default.
 
     Raises:
-        ArgumentError: a size is not a positive integer, or padding_idx is no index.
+        ArgumentError: a size is not a positive integer, padding_idx is no index, or an option is not offered.
     """
 
     def __init__(
@@ -37,11 +42,16 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
         *,
         dtype: Any = None,
         _weight: Parameter | None = None,
     ) -> None:
         example = "Embedding(10000, 64, padding_idx=0)"
+        check_plain("Embedding", max_norm, scale_grad_by_freq, sparse)
         self.num_embeddings = rows = size("Embedding", "num_embeddings", num_embeddings, example)
         self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim, example)
         holds = padding_idx is None or (is_integer(padding_idx) and -rows <= padding_idx < rows)

@@ -25,17 +25,18 @@ class _MaxPool(Module):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        check_max_pool(type(self).__name__, self.rank, kernel_size, stride, padding, dilation, return_indices)
+        check_max_pool(type(self).__name__, self.rank, kernel_size, stride, padding, dilation)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
         self.dilation = dilation
+        self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
     def forward(self, x: Any) -> Any:
         """See `functional.max_pool2d`."""
         pool = F.max_pool1d if self.rank == 1 else F.max_pool2d
-        return pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices)
 
     def extra_repr(self) -> str:
         """The options."""
@@ -62,7 +63,7 @@ class MaxPool2d(_MaxPool):
         stride: from one window to the next, `kernel_size` by default.
         padding: of minus infinity on both sides of each axis, at most half of the kernel.
         dilation: from one element of a window to the next.
-        return_indices: not offered.
+        return_indices: return (maxima, indices); see `functional.max_pool2d`.
         ceil_mode: windows that start inside but end outside count too.
 
     Raises:

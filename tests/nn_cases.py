@@ -205,7 +205,6 @@ CONVOLUTIONS = [
         Bad(ShapeError, "max_pool2d: the window must fit", inputs=(real(1, 1, 1, 4),)),
         Bad(ArgumentError, "MaxPool2d: kernel_size must be", args=(0,)),
         Bad(ArgumentError, "MaxPool2d: padding must be at most half", args=(2, 2, 2)),
-        Bad(ArgumentError, "MaxPool2d: return_indices must be False", args=(2,), kwargs={"return_indices": True}),
     )),
     case("MaxPool2d", real(1, 1, 5, 4), 3, name="options", options={"stride": 2, "padding": 1}),
     case("MaxPool2d", real(1, 1, 5, 5), (3, 2), name="dilation", options={"stride": (1, 2), "dilation": 2}),

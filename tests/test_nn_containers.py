@@ -265,3 +265,31 @@ def test_a_refused_element_leaves_the_list_as_it_was() -> None:
     with pytest.raises(ac.AutogradError, match="must form a tree"):
         row.insert(0, holder)
     assert list(row) == before
+
+
+def test_rows_are_added_and_repeated() -> None:
+    """As PyTorch's: the modules are shared, and a row that is repeated shares its parameters with itself."""
+    a, b, c = nn.Linear(2, 2), nn.Tanh(), nn.ReLU()
+    row, other = nn.Sequential(a, b), nn.Sequential(c)
+    joined = row + other
+    assert [*joined] == [a, b, c]
+    assert len(row) == 2
+    for repeated in (row * 2, 2 * row):
+        assert [*repeated] == [a, b, a, b]
+        assert len(list(repeated.parameters())) == 2
+    x = np.ones((1, 2), np.float32)
+    np.testing.assert_array_equal((row * np.int64(2))(x).data, row(row(x)).data)
+    same = row
+    row += other
+    assert row is same
+    row *= 2
+    assert row is same
+    assert [*row] == [a, b, c, a, b, c]
+    for factor in (0, -1):
+        with pytest.raises(
+            ac.errors.ArgumentError, match=f"Sequential: the factor must be a positive integer, got {factor}"
+        ):
+            row *= factor
+    for wrong in (lambda: row + [c], lambda: row * 1.5, lambda: row * row):  # noqa: RUF005
+        with pytest.raises(TypeError, match="unsupported operand"):
+            wrong()

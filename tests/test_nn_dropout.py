@@ -209,3 +209,12 @@ def test_repr() -> None:
 def test_messages(call: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=re.escape(message) + r".*called at test_nn_dropout\.py"):
         call()
+
+
+@pytest.mark.parametrize("name", ["Dropout", "Dropout1d", "Dropout2d"])
+def test_in_place_is_accepted(name: str) -> None:
+    x = np.ones((2, 3, 4, 5) if name == "Dropout2d" else (2, 3, 4))
+    layer, function = getattr(nn, name)(0.5, inplace=True), getattr(nn.functional, name.lower())
+    for out in (layer(x), function(x, 0.5, True, True)):
+        assert (x == 1).all()
+        assert set(np.unique(out)) <= {0, 2}

@@ -215,3 +215,19 @@ WEIGHT = np.ones((4, 3))
 def test_messages(call: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=re.escape(message) + r".*called at test_nn_embedding\.py"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_norm": 1.0}, "max_norm must be None, got 1.0; a look-up does not write into the weight"),
+        ({"scale_grad_by_freq": True}, "scale_grad_by_freq must be False, got True; the gradient is an array"),
+        ({"sparse": True}, "sparse must be False, got True"),
+    ],
+)
+def test_options_of_pytorch_that_are_not_offered(options: Any, message: str) -> None:
+    with pytest.raises(ac.errors.ArgumentError, match=f"^Embedding: {message}"):
+        nn.Embedding(3, 2, **options)
+    with pytest.raises(ac.errors.ArgumentError, match=f"^embedding: {message}"):
+        nn.functional.embedding(np.array([1]), np.ones((3, 2)), **options)
+    assert nn.Embedding(3, 2, 0, None, 2.0, False, False).padding_idx == 0

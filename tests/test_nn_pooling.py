@@ -204,14 +204,12 @@ REFUSED: list[tuple[Any, type[Exception], str, str]] = [
     (lambda: F.max_pool2d(X, 3, dilation=3), ShapeError, "max_pool2d", "spans 7 elements for 5"),
     (lambda: F.avg_pool2d(X, (2, 8), padding=1), ShapeError, "avg_pool2d", "spans 8 elements for 7"),
     (lambda: F.max_pool2d(X, 2, padding=2), ArgumentError, "max_pool2d", r"at most half of kernel_size \(2, 2\)"),
-    (lambda: F.max_pool2d(X, 2, return_indices=True), ArgumentError, "max_pool2d", "return_indices must be False"),
     (lambda: F.avg_pool2d(X, 2, divisor_override=0), ArgumentError, "avg_pool2d", "divisor_override must be an"),
     (lambda: F.adaptive_avg_pool2d(X[..., :0], 1), ShapeError, "adaptive_avg_pool2d", "with elements to average"),
     (lambda: F.adaptive_avg_pool1d(X, 1), ShapeError, "adaptive_avg_pool1d", r"\(N, C, L\), or \(C, L\), with"),
     (lambda: F.adaptive_avg_pool2d(X, (1, 0)), ArgumentError, "adaptive_avg_pool2d", r"must be .* got \(1, 0\)"),
     (lambda: nn.MaxPool2d(0), ArgumentError, "MaxPool2d", "kernel_size must be an integer >= 1 or 2 of such, got 0"),
     (lambda: nn.MaxPool1d(2, dilation=(1, 1)), ArgumentError, "MaxPool1d", "dilation must be"),
-    (lambda: nn.MaxPool2d(2, return_indices=True), ArgumentError, "MaxPool2d", "return_indices must be False"),
     (lambda: nn.AvgPool2d(2, 0), ArgumentError, "AvgPool2d", "stride must be"),
     (lambda: nn.AvgPool2d(3, 1, 2), ArgumentError, "AvgPool2d", "padding must be at most half"),
     (lambda: nn.AvgPool2d(2, divisor_override=1.5), ArgumentError, "AvgPool2d", "divisor_override must be"),
@@ -248,3 +246,48 @@ def test_with_ceil_mode_a_single_window_may_reach_over_the_end() -> None:
     assert np.array_equal(F.avg_pool1d(x, 4, 2, ceil_mode=True), [[[1.0]]])
     with pytest.raises(ShapeError, match="the window must fit"):
         F.max_pool1d(x, 4, 1, ceil_mode=True)
+
+
+# -- indices
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"stride": 1}, {"padding": 1}, {"stride": 2, "dilation": (1, 2)}, {"padding": (1, 0), "ceil_mode": True}],
+    ids=str,
+)
+def test_indices_of_the_first_largest_element(dtype: Any, options: dict[str, Any]) -> None:
+    x = np.random.default_rng(0).integers(0, 3, (2, 3, 6, 7)).astype(dtype)  # many ties, and zeros as large as padding
+    if dtype == np.float64:
+        x[x == 0] = -np.inf
+    kernel = (3, 2)
+    out, indices = F.max_pool2d(x, kernel, **options, return_indices=True)
+    assert indices.dtype == np.int64
+    np.testing.assert_array_equal(out, F.max_pool2d(x, kernel, **options))
+    planes = x.reshape(6, 42)
+    np.testing.assert_array_equal(np.take_along_axis(planes, indices.reshape(6, -1), 1), out.reshape(6, -1))
+    stride, dilation = options.get("stride", kernel), options.get("dilation", 1)
+    s, d, p = (v if isinstance(v, tuple) else (v, v) for v in (stride, dilation, options.get("padding", 0)))
+    for n, i, j in np.ndindex(6, *out.shape[2:]):
+        places = [
+            (i * s[0] - p[0] + k * d[0], j * s[1] - p[1] + m * d[1]) for k in range(kernel[0]) for m in range(kernel[1])
+        ]
+        flat = [a * 7 + b for a, b in places if 0 <= a < 6 and 0 <= b < 7]
+        assert indices.reshape(6, *out.shape[2:])[n, i, j] == max(flat, key=lambda f, n=n: (planes[n, f], -f))
+
+
+def test_indices_beside_values_with_gradients() -> None:
+    x = Tensor(np.random.default_rng(0).normal(size=(2, 3, 8)), requires_grad=True)
+    layer = nn.MaxPool1d(2, return_indices=True)
+    for function in (layer, ac.compile(layer)):
+        x.zero_grad()
+        out, indices = function(x)
+        out.sum().backward()
+        expected = np.zeros((6, 8))
+        np.put_along_axis(expected, np.asarray(indices).reshape(6, 4), 1, 1)
+        np.testing.assert_array_equal(x.grad.data, expected.reshape(2, 3, 8))
+        assert indices.dtype == np.int64
+    single = F.max_pool1d(np.array([[1.0, np.nan, 2.0]]), 3, return_indices=True)
+    assert np.isnan(single[0]).all()
+    assert single[1].tolist() == [[1]]

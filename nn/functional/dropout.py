@@ -14,7 +14,7 @@ from .._checks import array, is_number, place, require
 __all__ = ["dropout", "dropout1d", "dropout2d", "gaussian_noise"]
 
 
-def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Each element is 0 with probability p and input / (1 - p) otherwise, so that its mean stays the input.
 
     Outside of training it is the input. (The same without the division, with all weights multiplied by 1 - p after
@@ -24,6 +24,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
         input: any shape, floating.
         p: probability of being off; 0 and 1 allowed.
         training: draw; otherwise the input is returned as it is.
+        inplace: for PyTorch's sake; the result is a new array in any case.
 
     Raises:
         ArgumentError: p is not a number in [0, 1].
@@ -32,7 +33,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
     return _dropped("dropout", input, p, training, None)
 
 
-def dropout1d(input: Any, p: float = 0.5, training: bool = True) -> Any:
+def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """As `dropout`, for whole channels: of (N, C, L), or of (C, L).
 
     Raises:
@@ -47,7 +48,7 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True) -> Any:
     return _dropped("dropout1d", input, p, training, 1)
 
 
-def dropout2d(input: Any, p: float = 0.5, training: bool = True) -> Any:
+def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """As `dropout`, for whole channels of (N, C, H, W); Tompson et al. 2015.
 
     Raises:

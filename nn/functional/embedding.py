@@ -13,16 +13,28 @@ from autograd_core.errors import ArgumentError, DTypeError, ShapeError
 from .._checks import is_integer, place, require
 from ._reduction import looked_at
 
-__all__ = ["embedding"]
+__all__ = ["check_plain", "embedding"]
 
 
-def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
+def embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Any:
     """weight[input], a row of the weight for each index; the product of a one-hot vector and the weight.
 
     Args:
         input: integers in [0, num_embeddings), of any shape (*).
         weight: (num_embeddings, embedding_dim).
         padding_idx: the row of this index gets no gradient; a negative one counts from the end.
+        max_norm: None only, as the two that follow at their defaults only; see `check_plain`.
+        norm_type: of max_norm.
+        scale_grad_by_freq: False only.
+        sparse: False only.
 
     Returns:
         (*, embedding_dim).
@@ -30,8 +42,10 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     Raises:
         DTypeError: the indices are not integers.
         ShapeError: the weight does not have two axes.
-        ArgumentError: an index is outside [0, num_embeddings), or padding_idx outside of the weight.
+        ArgumentError: an index is outside [0, num_embeddings), padding_idx outside of the weight, or an option is not
+            offered.
     """
+    check_plain("embedding", max_norm, scale_grad_by_freq, sparse)
     indices = input.data if isinstance(input, Tensor) else input
     if len(weight.shape) != 2:
         raise ShapeError(
@@ -48,6 +62,21 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     require(holds, "embedding", "padding_idx", domain, padding_idx, "padding_idx=0")
     padding = np.expand_dims(indices == padding_idx % rows, -1)
     return np.where(padding, stop_gradient(out), out)
+
+
+def check_plain(owner: str, max_norm: Any, scale_grad_by_freq: Any, sparse: Any) -> None:
+    """Raises ArgumentError for PyTorch's options that are not offered, with what does the same."""
+    if max_norm is not None:
+        raise ArgumentError(
+            f"{owner}: max_norm must be None, got {max_norm!r}; a look-up does not write into the weight, so limit the "
+            f"rows after a step, weight.data *= np.minimum(1, max_norm / norms). {place(owner)}"
+        )
+    for name, value in (("scale_grad_by_freq", scale_grad_by_freq), ("sparse", sparse)):
+        if value:
+            raise ArgumentError(
+                f"{owner}: {name} must be False, got {value!r}; the gradient is an array, the sum over all uses of a "
+                f"row. {place(owner)}"
+            )
 
 
 def _check_indices(rows: int, indices: Any) -> None:

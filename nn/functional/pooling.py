@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.errors import ArgumentError, ShapeError
-from autograd_core.ops.windows import window_max, window_sum
+from autograd_core import stop_gradient
+from autograd_core.errors import ShapeError
+from autograd_core.ops.windows import window_max, window_sum, windows
 
 from .._checks import array, floating, is_integer, place, require
 from .convolution import per_axis
@@ -57,11 +58,12 @@ def max_pool2d(
         padding: of minus infinity on both sides of each axis, at most half of the kernel.
         dilation: from one element of a window to the next.
         ceil_mode: windows that start inside but end outside count too.
-        return_indices: not offered.
+        return_indices: return (maxima, indices): int64 positions in the flattened plane, without padding, of the first
+            element in rows that attains each maximum (or is NaN, if there is one).
 
     Returns:
         (N, C, OH, OW) or (C, OH, OW), where OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down,
-        or up with `ceil_mode`.
+        or up with `ceil_mode`; with `return_indices` two of that shape.
 
     Raises:
         ShapeError: the input has another number of axes, or the window does not fit into it.
@@ -81,8 +83,9 @@ def _max_pool(
     ceil_mode: bool,
     return_indices: bool,
 ) -> Any:
-    kernel, stride, padding, dilation = check_max_pool(name, rank, kernel, stride, padding, dilation, return_indices)
+    kernel, stride, padding, dilation = check_max_pool(name, rank, kernel, stride, padding, dilation)
     input = array(input, name)
+    sizes = input.shape[-rank:]
     spans = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
     behind = _behind(name, rank, input.shape, spans, stride, padding, ceil_mode)
     if any(padding) or any(behind):
@@ -90,7 +93,36 @@ def _max_pool(
         lowest = -np.inf if input.dtype.kind == "f" else int(np.iinfo(input.dtype).min)
         input = np.pad(input, ((0, 0),) * (len(input.shape) - rank) + tuple(around), constant_values=lowest)
     axes = tuple(range(-rank, 0))
-    return window_max(input, window_shape=kernel, axis=axes, stride=stride, dilation=dilation)
+    out = window_max(input, window_shape=kernel, axis=axes, stride=stride, dilation=dilation)
+    if not return_indices:
+        return out
+    inside = np.pad(np.ones(sizes, bool), [(p, b) for p, b in zip(padding, behind, strict=True)])
+    views = (windows(a, kernel, axes, stride, dilation) for a in (stop_gradient(input), inside))
+    return out, _places(*views, stop_gradient(out), kernel, stride, dilation, padding, sizes)
+
+
+def _places(
+    seen: Any,
+    inside: Any,
+    largest: Any,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    padding: tuple[int, ...],
+    sizes: tuple[int, ...],
+) -> Any:
+    """Where in the unpadded, flattened plane the first largest element of each window lies; padding may be as large."""
+    rank = len(kernel)
+    largest = np.reshape(largest, (*largest.shape, *(1,) * rank))
+    attained = ((seen == largest) | (seen != seen)) & inside
+    first = np.argmax(np.reshape(attained, (*attained.shape[:-rank], math.prod(kernel))), axis=-1)
+    flat: Any = 0
+    for i in range(rank):
+        within = first // math.prod(kernel[i + 1 :]) % kernel[i]
+        starts = np.arange(first.shape[i - rank]) * stride[i] - padding[i]
+        starts = np.reshape(starts, (-1,) + (1,) * (rank - 1 - i))
+        flat = flat * sizes[i] + (within * dilation[i] + starts)
+    return flat
 
 
 def avg_pool1d(
@@ -186,14 +218,9 @@ def check_pool(
 
 
 def check_max_pool(
-    name: str, rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any, return_indices: bool
+    name: str, rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Kernel, stride, padding and dilation with an entry for each axis, or ArgumentError."""
-    if return_indices:
-        raise ArgumentError(
-            f"{name}: return_indices must be False, got {return_indices!r}; no gradient needs the indices, and "
-            f"np.argmax over np.lib.stride_tricks.sliding_window_view finds them. {place(name)}"
-        )
     example = f"{name}(kernel_size=2, stride=2)"
     return *check_pool(name, rank, kernel, stride, padding), per_axis(name, "dilation", dilation, rank, 1, example)
 
