@@ -97,13 +97,13 @@ def _max_pool(
     if not return_indices:
         return out
     inside = np.pad(np.ones(sizes, bool), [(p, b) for p, b in zip(padding, behind, strict=True)])
-    views = (windows(a, kernel, axes, stride, dilation) for a in (stop_gradient(input), inside))
-    return out, _places(*views, stop_gradient(out), kernel, stride, dilation, padding, sizes)
+    seen, counted = (windows(a, kernel, axes, stride, dilation) for a in (stop_gradient(input), inside))
+    return out, _places(seen, counted, stop_gradient(out), kernel, stride, dilation, padding, sizes)
 
 
 def _places(
     seen: Any,
-    inside: Any,
+    counted: Any,
     largest: Any,
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
@@ -114,7 +114,7 @@ def _places(
     """Where in the unpadded, flattened plane the first largest element of each window lies; padding may be as large."""
     rank = len(kernel)
     largest = np.reshape(largest, (*largest.shape, *(1,) * rank))
-    attained = ((seen == largest) | (seen != seen)) & inside
+    attained = ((seen == largest) | (seen != seen)) & counted
     first = np.argmax(np.reshape(attained, (*attained.shape[:-rank], math.prod(kernel))), axis=-1)
     flat: Any = 0
     for i in range(rank):
