@@ -354,3 +354,20 @@ def test_integers_are_taken_as_float64(function: Any) -> None:
     x = np.arange(6).reshape(2, 3)
     options = {} if function is F.softplus else {"axis": -1}
     assert np.array_equal(function(x, **options), function(x.astype(float), **options))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("constants", "limits"), [((1, 1, 2, 2), (0, 0)), ((1, 2, 1, 3), (1, 0)), ((0.1, 0.1, 1, 1), (0, 0))]
+)
+def test_smht_at_infinity(dtype: Any, constants: Any, limits: Any) -> None:
+    ends = [-np.inf, np.finfo(dtype).min, np.finfo(dtype).max, np.inf]
+    layer = nn.SMHT(*constants)
+    for function in (layer, ac.compile(layer)):
+        x = Tensor(np.array(ends, dtype), requires_grad=True)
+        out = function(x)
+        np.testing.assert_array_equal(out.data, np.repeat(limits[::-1], 2))
+        out.sum().backward()
+        np.testing.assert_array_equal(x.grad.data, 0)
+        assert out.dtype == dtype
+    assert np.isnan(layer(np.array([np.nan], dtype))).all()

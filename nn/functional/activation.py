@@ -122,9 +122,12 @@ def smht(input: Any, a: float, b: float, c: float | None = None, d: float | None
     """
     input = floating(input, "smht")
     a, b, c, d = number(a), number(b), number(a if c is None else c), number(b if d is None else d)
-    odd = np.tanh(input * ((a + b) / 2))
     if c == a and d == b:
-        return odd
+        return np.tanh(input * ((a + b) / 2))
+    # Beyond these limits the value has reached its limit, and infinity less infinity would be NaN.
+    far = float(np.finfo(input.dtype).max) / (2 * max(1, abs(a), abs(b), abs(c), abs(d)))
+    input = np.clip(input, -far, far)
+    odd = np.tanh(input * ((a + b) / 2))
     right, left = c * input, -d * input
     # The value does not depend on what is taken out, so that no gradient needs to flow through it.
     top = stop_gradient(np.maximum(right, left))
