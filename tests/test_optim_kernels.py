@@ -250,11 +250,11 @@ def test_update_functions_of_users():
     same_bits([p.data], [extrema(old, p.grad.data, t=1.0, lr=np.float32(0.5))[0]])
 
 
-def test_half_precision_is_left_to_numpy():
-    p, optimizer = large(SGD, dtype="float16")
-    optimizer.step()
-    assert not uses_a_loop(optimizer)
-    np.testing.assert_array_equal(p.data, np.full(9000, 0.5, np.float16))
+def test_half_precision_goes_through_the_loop_of_single_precision():
+    (with_loop, optimizer), (without, _) = (trained(Adam, {}, np.float16, loop=loop) for loop in (True, False))
+    assert uses_a_loop(optimizer)
+    assert {array.dtype.name for array in with_loop} == {"float16", "float32", "float64"}
+    same_bits(with_loop, without)
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------
