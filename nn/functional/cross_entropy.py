@@ -248,19 +248,26 @@ def _checked(name: str, labels: Any, shape: tuple[int, ...], axis: int, ignored:
             f"and shape {labels.shape}; convert with .astype(np.int64). {place(name)}"
         )
     if not seen(labels):
-        looked_at(partial(_check_labels, name, shape, classes, ignored), labels)
+        looked_at(partial(_require_labels, name, shape, classes, ignored), labels)
         if ignored is None or isinstance(labels, np.ndarray | np.generic):
             return labels, None
         kept = labels != ignored  # a question to each element, where the answers are not to be had here
         return np.where(kept, labels, 0), kept
-    if labels.dtype.kind == "u":
-        highest = labels.max()
-    else:  # a negative number is a large one without its sign
-        highest = labels.view(f"u{labels.itemsize}").max()
-    if highest < classes and (ignored is None or ignored < 0 or not (labels == ignored).any()):
+    if _highest(labels) < classes and (ignored is None or ignored < 0 or not (labels == ignored).any()):
         return labels, None
     kept = _check_labels(name, shape, classes, ignored, labels)
     return np.where(kept, labels, 0), kept
+
+
+def _highest(labels: Any) -> Any:
+    """The largest label, where a negative one counts as a large one: it is one without its sign."""
+    return (labels if labels.dtype.kind == "u" else labels.view(f"u{labels.itemsize}")).max()
+
+
+def _require_labels(name: str, shape: tuple[int, ...], classes: int, ignored: int | None, labels: Any) -> None:
+    """`_check_labels`, quickly where there is nothing to say."""
+    if not (type(labels) is np.ndarray and labels.size and _highest(labels) < classes):
+        _check_labels(name, shape, classes, ignored, labels)
 
 
 def _check_labels(name: str, shape: tuple[int, ...], classes: int, ignored: int | None, labels: Any) -> Any:
