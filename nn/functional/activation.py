@@ -73,8 +73,7 @@ def step(input: Any) -> Any:
 
 def sigmoid(input: Any) -> Any:
     """1 / (1 + e^-input), without overflow."""
-    x = floating(input, "sigmoid")
-    return x.sigmoid() if isinstance(x, Tensor) else autograd_core.sigmoid(x)
+    return _sigmoid(floating(input, "sigmoid"))
 
 
 def _sigmoid(x: Any) -> Any:
